@@ -1,0 +1,11 @@
+//! Execution: which instruction set, how work is cut, who does it.
+//!
+//! The instruction set is chosen once for each operation, on the caller's thread, and travels with the
+//! work. Threads are the ambient rayon pool's: the global one, or the one whose `install` the caller is
+//! in; this crate never builds or resizes one. How work is cut never decides a result.
+
+mod isa;
+mod share;
+
+pub(crate) use isa::current_isa;
+pub(crate) use share::{chunk_len, for_each_chunk, for_each_chunk_pair};

@@ -1,0 +1,236 @@
+//! Drawing keep bits and applying them.
+//!
+//! The three kernels differ in what they write: [`Draw`] the bits, [`Apply`] the selected and scaled
+//! elements, [`Forward`] both in one pass, group by group, so that the processor draws the bits of one
+//! group while it waits for the memory of another. A dropped element is selected away, not multiplied:
+//! it is `+0.0` whatever it was.
+
+use crate::key::Key;
+use crate::mask::bits_at;
+use crate::rng::{BLOCK, Bernoulli, GROUP};
+use crate::simd::{Kernel, LANES, Simd, WORDS};
+
+/// The keep bits of the elements `first..first + n` of a key.
+#[derive(Clone, Copy)]
+pub(crate) struct Stream {
+    /// What the bits are a function of.
+    pub(crate) key: Key,
+    /// The drop probability.
+    pub(crate) bernoulli: Bernoulli,
+    /// The global index of the first element.
+    pub(crate) first: u64,
+}
+
+/// Some consecutive elements of one group.
+struct Piece {
+    /// Index of the first, counted from the stream's first element.
+    at: usize,
+    /// How many, at most 512.
+    len: usize,
+    /// Index of the first within the group.
+    skipped: usize,
+}
+
+impl Stream {
+    /// The same stream from `n` elements later on.
+    pub(crate) fn skip(self, n: usize) -> Self {
+        Self { first: self.first + n as u64, ..self }
+    }
+
+    /// Calls `visit` with the bits of each group that meets the first `n` elements, in order.
+    #[inline(always)]
+    fn groups<S: Simd>(self, simd: S, n: usize, mut visitor: impl Visitor<S>) {
+        let end = self.first + n as u64;
+        let mut at = self.first;
+        let mut ahead = self.bernoulli.start(simd, self.key, at / BLOCK as u64);
+        while at < end {
+            let block = at / BLOCK as u64;
+            let mut groups = ahead;
+            ahead = self.bernoulli.start(simd, self.key, block + 1);
+            let mut start = block * BLOCK as u64;
+            for _ in 0..BLOCK / GROUP {
+                if start >= end {
+                    break;
+                }
+                let bits = groups.next();
+                let stop = start.saturating_add(GROUP as u64);
+                if stop > at {
+                    let len = (stop.min(end) - at) as usize;
+                    visitor.visit(simd, bits, Piece { at: (at - self.first) as usize, len, skipped: (at - start) as usize });
+                    at += len as u64;
+                }
+                start = stop;
+            }
+        }
+    }
+}
+
+/// What is done with each group's bits.
+trait Visitor<S: Simd> {
+    fn visit(&mut self, simd: S, bits: S::U64, piece: Piece);
+}
+
+/// Writes the keep bits of `len` elements into words that are zero.
+pub(crate) struct Draw<'a> {
+    /// Which bits.
+    pub(crate) stream: Stream,
+    /// Where to.
+    pub(crate) words: &'a mut [u64],
+    /// How many.
+    pub(crate) len: usize,
+}
+
+impl Kernel for Draw<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        self.stream.groups(simd, self.len, self.words);
+    }
+}
+
+impl<S: Simd> Visitor<S> for &mut [u64] {
+    #[inline(always)]
+    fn visit(&mut self, simd: S, bits: S::U64, piece: Piece) {
+        let (word, shift) = (piece.at / 64, piece.at % 64);
+        if let (GROUP, 0, Some(whole)) = (piece.len, shift, self[word..].first_chunk_mut()) {
+            simd.u64_store(bits, whole);
+            return;
+        }
+        let mut group = [0; WORDS];
+        simd.u64_store(bits, &mut group);
+        or_bits(&mut self[word..], shift, &group, &piece);
+    }
+}
+
+/// ORs the piece's bits of a group into `words` from bit `shift < 64` on.
+#[inline(always)]
+fn or_bits(words: &mut [u64], shift: usize, group: &[u64; WORDS], piece: &Piece) {
+    let mut done = 0;
+    while done < piece.len {
+        let left = piece.len - done;
+        let mut bits = bits_at(group, piece.skipped + done);
+        if left < 64 {
+            bits &= (1 << left) - 1;
+        }
+        words[done / 64] |= bits << shift;
+        let spill = if shift == 0 { 0 } else { bits >> (64 - shift) };
+        if spill != 0 {
+            words[done / 64 + 1] |= spill;
+        }
+        done += 64;
+    }
+}
+
+/// `out = if bit { x * scale } else { +0.0 }`, from bit `offset` of `words` on.
+pub(crate) struct Apply<'a> {
+    /// The input, or `None` to work in place.
+    pub(crate) x: Option<&'a [f32]>,
+    /// The output, as long as the input.
+    pub(crate) out: &'a mut [f32],
+    /// The keep bits.
+    pub(crate) words: &'a [u64],
+    /// The bit of the first element.
+    pub(crate) offset: usize,
+    /// The factor of a kept element.
+    pub(crate) scale: f32,
+}
+
+impl Kernel for Apply<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let scale = simd.splat(self.scale);
+        let chunks = self.out.len().div_ceil(64);
+        for i in 0..chunks {
+            let bits = bits_at(self.words, self.offset + 64 * i);
+            let range = 64 * i..self.out.len().min(64 * i + 64);
+            apply_word(simd, bits, self.x.map(|x| &x[range.clone()]), &mut self.out[range], scale);
+        }
+    }
+}
+
+/// Applies one word's bits to at most 64 elements.
+#[inline(always)]
+fn apply_word<S: Simd>(simd: S, bits: u64, x: Option<&[f32]>, out: &mut [f32], scale: S::F32) {
+    let (whole, tail) = out.as_chunks_mut::<LANES>();
+    let done = whole.len() * LANES;
+    match x {
+        Some(x) => {
+            let (x_whole, x_tail) = x.as_chunks::<LANES>();
+            for (i, (out, x)) in whole.iter_mut().zip(x_whole).enumerate() {
+                let keep = simd.pred_from_bits((bits >> (LANES * i)) as u16);
+                simd.store(simd.select_or_zero(keep, simd.mul(simd.load(x), scale)), out);
+            }
+            if !tail.is_empty() {
+                let keep = simd.pred_from_bits((bits >> done) as u16);
+                let kept = simd.select_or_zero(keep, simd.mul(simd.load_partial(x_tail), scale));
+                simd.store_partial(kept, tail);
+            }
+        }
+        None => {
+            for (i, out) in whole.iter_mut().enumerate() {
+                let keep = simd.pred_from_bits((bits >> (LANES * i)) as u16);
+                simd.store(simd.select_or_zero(keep, simd.mul(simd.load(out), scale)), out);
+            }
+            if !tail.is_empty() {
+                let keep = simd.pred_from_bits((bits >> done) as u16);
+                let kept = simd.select_or_zero(keep, simd.mul(simd.load_partial(tail), scale));
+                simd.store_partial(kept, tail);
+            }
+        }
+    }
+}
+
+/// Draws and applies in one pass; keeps the bits if `words` is given.
+pub(crate) struct Forward<'a> {
+    /// Which bits.
+    pub(crate) stream: Stream,
+    /// The input, or `None` to work in place.
+    pub(crate) x: Option<&'a [f32]>,
+    /// The output, as long as the input.
+    pub(crate) out: &'a mut [f32],
+    /// Where to keep the bits: words that are zero.
+    pub(crate) words: Option<&'a mut [u64]>,
+    /// The factor of a kept element.
+    pub(crate) scale: f32,
+}
+
+impl Kernel for Forward<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<S: Simd>(self, simd: S) {
+        let (stream, n) = (self.stream, self.out.len());
+        stream.groups(simd, n, self);
+    }
+}
+
+impl<S: Simd> Visitor<S> for Forward<'_> {
+    #[inline(always)]
+    fn visit(&mut self, simd: S, bits: S::U64, piece: Piece) {
+        let scale = simd.splat(self.scale);
+        let mut group = [0; WORDS];
+        simd.u64_store(bits, &mut group);
+        let out = &mut self.out[piece.at..piece.at + piece.len];
+        let x = self.x.map(|x| &x[piece.at..piece.at + piece.len]);
+        if piece.len == GROUP {
+            for (j, bits) in group.into_iter().enumerate() {
+                let range = 64 * j..64 * j + 64;
+                apply_word(simd, bits, x.map(|x| &x[range.clone()]), &mut out[range], scale);
+            }
+        } else {
+            let mut done = 0;
+            while done < piece.len {
+                let range = done..piece.len.min(done + 64);
+                let bits = bits_at(&group, piece.skipped + done);
+                apply_word(simd, bits, x.map(|x| &x[range.clone()]), &mut out[range], scale);
+                done += 64;
+            }
+        }
+        if let Some(words) = &mut self.words {
+            words.visit(simd, bits, piece);
+        }
+    }
+}

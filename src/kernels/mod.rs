@@ -1,0 +1,4 @@
+//! Kernels: slices in, slices out. No tensors, no `Result`, no threads, no allocation: the layers above
+//! check, cut and share the work.
+
+pub(crate) mod dropout;

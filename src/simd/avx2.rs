@@ -1,0 +1,170 @@
+//! The AVX2 + FMA backend: one logical vector is two ymm registers, low half first.
+#![allow(unsafe_code, reason = "intrinsics; the token proves that the processor has them")]
+
+use std::arch::x86_64::*;
+
+use super::{LANES, Level, Simd, WORDS, sealed::Sealed};
+
+/// AVX2 and FMA.
+#[derive(Clone, Copy, Debug)]
+pub struct Avx2(());
+
+impl Avx2 {
+    /// # Safety
+    /// - the processor has AVX2 and FMA
+    #[inline(always)]
+    pub(super) unsafe fn new_unchecked() -> Self {
+        Self(())
+    }
+}
+
+impl Sealed for Avx2 {}
+
+type F = (__m256, __m256);
+type I = (__m256i, __m256i);
+
+/// Writes the methods that do the same to both halves.
+macro_rules! halves {
+    ($($name:ident($($x:ident: $t:ty),+ $(; $n:ident)?) -> $out:ty { $body:expr })+) => {$(
+        #[inline(always)]
+        fn $name(self, $($x: $t,)+ $($n: u32)?) -> $out {
+            // SAFETY: the token proves that the processor has the instructions, and they touch no memory.
+            let low = unsafe { $(let $x = $x.0;)+ $body };
+            // SAFETY: as above.
+            let high = unsafe { $(let $x = $x.1;)+ $body };
+            (low, high)
+        }
+    )+};
+}
+
+/// The low 64 bits of the products, from three products of 32 bits.
+///
+/// # Safety
+/// - the processor has AVX2
+#[inline(always)]
+unsafe fn mul_u64(a: __m256i, b: __m256i) -> __m256i {
+    // SAFETY: the caller vouches for AVX2, and the instructions touch no memory.
+    unsafe {
+        let low = _mm256_mul_epu32(a, b);
+        let cross = _mm256_add_epi64(
+            _mm256_mul_epu32(_mm256_srli_epi64::<32>(a), b),
+            _mm256_mul_epu32(a, _mm256_srli_epi64::<32>(b)),
+        );
+        _mm256_add_epi64(low, _mm256_slli_epi64::<32>(cross))
+    }
+}
+
+impl Simd for Avx2 {
+    const LEVEL: Level = Level::Avx2;
+    type F32 = F;
+    type U32 = I;
+    type U64 = I;
+    /// All ones or all zeros in each lane.
+    type Pred = F;
+
+    halves! {
+        add(a: F, b: F) -> F { _mm256_add_ps(a, b) }
+        sub(a: F, b: F) -> F { _mm256_sub_ps(a, b) }
+        mul(a: F, b: F) -> F { _mm256_mul_ps(a, b) }
+        div(a: F, b: F) -> F { _mm256_div_ps(a, b) }
+        mul_add(a: F, b: F, c: F) -> F { _mm256_fmadd_ps(a, b, c) }
+        max(a: F, b: F) -> F { _mm256_max_ps(a, b) }
+        min(a: F, b: F) -> F { _mm256_min_ps(a, b) }
+        sqrt(a: F) -> F { _mm256_sqrt_ps(a) }
+        lt(a: F, b: F) -> F { _mm256_cmp_ps::<_CMP_LT_OQ>(a, b) }
+        le(a: F, b: F) -> F { _mm256_cmp_ps::<_CMP_LE_OQ>(a, b) }
+        eq(a: F, b: F) -> F { _mm256_cmp_ps::<_CMP_EQ_OQ>(a, b) }
+        select(p: F, a: F, b: F) -> F { _mm256_blendv_ps(b, a, p) }
+        select_or_zero(p: F, a: F) -> F { _mm256_and_ps(p, a) }
+        to_bits(a: F) -> I { _mm256_castps_si256(a) }
+        from_bits(a: I) -> F { _mm256_castsi256_ps(a) }
+        u32_add(a: I, b: I) -> I { _mm256_add_epi32(a, b) }
+        u32_sub(a: I, b: I) -> I { _mm256_sub_epi32(a, b) }
+        u32_and(a: I, b: I) -> I { _mm256_and_si256(a, b) }
+        u32_or(a: I, b: I) -> I { _mm256_or_si256(a, b) }
+        u32_xor(a: I, b: I) -> I { _mm256_xor_si256(a, b) }
+        u32_shl(a: I; n) -> I { _mm256_sllv_epi32(a, _mm256_set1_epi32(n.cast_signed())) }
+        u32_shr(a: I; n) -> I { _mm256_srlv_epi32(a, _mm256_set1_epi32(n.cast_signed())) }
+        u64_add(a: I, b: I) -> I { _mm256_add_epi64(a, b) }
+        u64_mul(a: I, b: I) -> I { mul_u64(a, b) }
+        u64_and(a: I, b: I) -> I { _mm256_and_si256(a, b) }
+        u64_and_not(a: I, b: I) -> I { _mm256_andnot_si256(b, a) }
+        u64_or(a: I, b: I) -> I { _mm256_or_si256(a, b) }
+        u64_xor(a: I, b: I) -> I { _mm256_xor_si256(a, b) }
+        u64_shl(a: I; n) -> I { _mm256_sllv_epi64(a, _mm256_set1_epi64x(n.into())) }
+        u64_shr(a: I; n) -> I { _mm256_srlv_epi64(a, _mm256_set1_epi64x(n.into())) }
+    }
+
+    #[inline(always)]
+    fn splat(self, x: f32) -> F {
+        // SAFETY: the token proves AVX2, and the instruction touches no memory.
+        let half = unsafe { _mm256_set1_ps(x) };
+        (half, half)
+    }
+    #[inline(always)]
+    fn load(self, src: &[f32; LANES]) -> F {
+        // SAFETY: `src` is 64 readable bytes, and the loads ask for no alignment.
+        unsafe { (_mm256_loadu_ps(src.as_ptr()), _mm256_loadu_ps(src.as_ptr().add(8))) }
+    }
+    #[inline(always)]
+    fn store(self, v: F, dst: &mut [f32; LANES]) {
+        // SAFETY: `dst` is 64 writable bytes, and the stores ask for no alignment.
+        unsafe {
+            _mm256_storeu_ps(dst.as_mut_ptr(), v.0);
+            _mm256_storeu_ps(dst.as_mut_ptr().add(8), v.1);
+        }
+    }
+    #[inline(always)]
+    fn pred_from_bits(self, bits: u16) -> F {
+        // SAFETY: the token proves AVX2, and the instructions touch no memory.
+        unsafe {
+            let bits = _mm256_set1_epi32(bits.into());
+            let low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
+            let high = _mm256_setr_epi32(1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
+            let low = _mm256_cmpeq_epi32(_mm256_and_si256(bits, low), low);
+            let high = _mm256_cmpeq_epi32(_mm256_and_si256(bits, high), high);
+            (_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))
+        }
+    }
+    #[inline(always)]
+    fn pred_to_bits(self, p: F) -> u16 {
+        // SAFETY: the token proves AVX2, and the instructions touch no memory.
+        let (low, high) = unsafe { (_mm256_movemask_ps(p.0), _mm256_movemask_ps(p.1)) };
+        (low | high << 8) as u16
+    }
+    #[inline(always)]
+    fn u32_splat(self, x: u32) -> I {
+        // SAFETY: the token proves AVX2, and the instruction touches no memory.
+        let half = unsafe { _mm256_set1_epi32(x.cast_signed()) };
+        (half, half)
+    }
+    #[inline(always)]
+    fn u64_splat(self, x: u64) -> I {
+        // SAFETY: the token proves AVX2, and the instruction touches no memory.
+        let half = unsafe { _mm256_set1_epi64x(x.cast_signed()) };
+        (half, half)
+    }
+    #[inline(always)]
+    fn u64_load(self, src: &[u64; WORDS]) -> I {
+        let p = src.as_ptr().cast::<__m256i>();
+        // SAFETY: `src` is 64 readable bytes, and the loads ask for no alignment.
+        unsafe { (_mm256_loadu_si256(p), _mm256_loadu_si256(p.add(1))) }
+    }
+    #[inline(always)]
+    fn u64_store(self, v: I, dst: &mut [u64; WORDS]) {
+        let p = dst.as_mut_ptr().cast::<__m256i>();
+        // SAFETY: `dst` is 64 writable bytes, and the stores ask for no alignment.
+        unsafe {
+            _mm256_storeu_si256(p, v.0);
+            _mm256_storeu_si256(p.add(1), v.1);
+        }
+    }
+    #[inline(always)]
+    fn u64_is_zero(self, a: I) -> bool {
+        // SAFETY: the token proves AVX2, and the instructions touch no memory.
+        unsafe {
+            let all = _mm256_or_si256(a.0, a.1);
+            _mm256_testz_si256(all, all) == 1
+        }
+    }
+}
