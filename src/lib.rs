@@ -1,12 +1,15 @@
 //! elision
 #![allow(missing_docs)]
+mod activation;
 mod dropout;
 pub mod error;
 mod kernels;
 mod key;
 mod mask;
+pub mod reference;
 mod rng;
 pub mod simd;
+pub use activation::Activation;
 pub use dropout::{Dropout, Form};
 pub use error::{Error, Result};
 pub use key::Key;
