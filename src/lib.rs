@@ -3,18 +3,21 @@
 mod activation;
 mod dropout;
 pub mod error;
+mod exec;
 mod kernels;
 mod key;
 mod mask;
 pub mod reference;
 mod rng;
 pub mod simd;
+mod tensor;
 pub use activation::Activation;
 pub use dropout::{Dropout, Form};
 pub use error::{Error, Result};
 pub use key::Key;
 pub use mask::{Kept, Mask};
 pub use simd::{Isa, Level};
+pub use tensor::{Dims, Iter, MAX_RANK, Tensor, View, ViewMut, broadcast_shapes};
 
 #[doc(hidden)]
 pub mod sketch {
