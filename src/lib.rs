@@ -1,14 +1,17 @@
 //! elision
 #![allow(missing_docs)]
+mod activation;
 mod dropout;
 pub mod error;
 mod exec;
 mod kernels;
 mod key;
 mod mask;
+pub mod reference;
 mod rng;
 pub mod simd;
 mod tensor;
+pub use activation::Activation;
 pub use dropout::{Dropout, Form};
 pub use error::{Error, Result};
 pub use key::Key;

@@ -1,4 +1,6 @@
 //! Kernels: slices in, slices out. No tensors, no `Result`, no threads, no allocation: the layers above
 //! check, cut and share the work.
 
+pub(crate) mod activation;
 pub(crate) mod dropout;
+pub(crate) mod math;

@@ -1,0 +1,3 @@
+//! The specification: naive scalar code that is obviously right, for tests and for readers.
+
+pub mod math;
