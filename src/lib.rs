@@ -6,6 +6,8 @@ mod exec;
 mod kernels;
 mod key;
 mod mask;
+pub mod ops;
+pub mod reference;
 mod rng;
 pub mod simd;
 mod tensor;

@@ -2,3 +2,4 @@
 //! check, cut and share the work.
 
 pub(crate) mod dropout;
+pub(crate) mod elementwise;

@@ -1,0 +1,6 @@
+//! The specification: naive scalar code, one screen an operation. Tests compare every kernel with it; it
+//! is public so that other programs can do the same. It is slow, and meant to be read.
+
+mod elementwise;
+
+pub use elementwise::{map, zip};
