@@ -3,4 +3,8 @@
 
 pub(crate) mod activation;
 pub(crate) mod dropout;
+pub(crate) mod elementwise;
+pub(crate) mod gemm;
+pub(crate) mod keep;
 pub(crate) mod math;
+pub(crate) mod optimizer;
