@@ -7,6 +7,7 @@ mod exec;
 mod kernels;
 mod key;
 mod mask;
+pub mod ops;
 pub mod reference;
 mod rng;
 pub mod simd;

@@ -3,4 +3,5 @@
 
 pub(crate) mod activation;
 pub(crate) mod dropout;
+pub(crate) mod elementwise;
 pub(crate) mod math;

@@ -1,3 +1,7 @@
-//! The specification: naive scalar code that is obviously right, for tests and for readers.
+//! The specification: naive scalar code, one screen an operation. Tests compare every kernel with it; it
+//! is public so that other programs can do the same. It is slow, and meant to be read.
 
+mod elementwise;
 pub mod math;
+
+pub use elementwise::{map, zip};

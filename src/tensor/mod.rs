@@ -52,7 +52,10 @@ impl Tensor {
     /// [`Error::RankLimit`], and [`Error::Overflow`] if the shape cannot be allocated.
     pub fn full(shape: &[usize], x: f32) -> Result<Self> {
         let shape = Dims::new(shape)?;
-        Ok(Self { storage: Storage::full(shape.count()?, x)?, shape })
+        Ok(Self {
+            storage: Storage::full(shape.count()?, x)?,
+            shape,
+        })
     }
 
     /// A tensor that takes the vector over, without a copy.
@@ -61,7 +64,10 @@ impl Tensor {
     /// [`Error::Length`] if the vector does not have exactly as many elements as the shape.
     pub fn from_vec(data: Vec<f32>, shape: &[usize]) -> Result<Self> {
         let shape = check_length(data.len(), shape)?;
-        Ok(Self { storage: Storage::Vec(data), shape })
+        Ok(Self {
+            storage: Storage::Vec(data),
+            shape,
+        })
     }
 
     /// A tensor that copies the slice to memory aligned to 64 bytes.
@@ -70,7 +76,10 @@ impl Tensor {
     /// [`Error::Length`] if the slice does not have exactly as many elements as the shape.
     pub fn from_slice(data: &[f32], shape: &[usize]) -> Result<Self> {
         let shape = check_length(data.len(), shape)?;
-        Ok(Self { storage: Storage::copy(data)?, shape })
+        Ok(Self {
+            storage: Storage::copy(data)?,
+            shape,
+        })
     }
 
     /// The elements; not a copy if the tensor was made by [`from_vec`](Tensor::from_vec).
@@ -142,7 +151,15 @@ impl Tensor {
 fn check_length(found: usize, shape: &[usize]) -> Result<Dims> {
     let shape = Dims::new(shape)?;
     let expected = shape.count()?;
-    if found == expected { Ok(shape) } else { Err(Error::Length { what: "elements of a tensor", expected, found }) }
+    if found == expected {
+        Ok(shape)
+    } else {
+        Err(Error::Length {
+            what: "elements of a tensor",
+            expected,
+            found,
+        })
+    }
 }
 
 impl PartialEq for Tensor {

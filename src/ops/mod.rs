@@ -1,0 +1,12 @@
+//! Operations on tensors: they check their arguments, allocate, and return `Result`.
+//!
+//! Wherever an operation takes a [`View`](crate::View) it takes a `&Tensor` too. The form `…_into` writes
+//! to memory that the caller has; a call that returns an error has written nothing.
+
+mod elementwise;
+pub(crate) mod strided;
+
+pub use elementwise::{
+    add, add_assign, add_into, copy_into, div, div_into, mul, mul_assign, mul_into, scale_in_place,
+    scale_into, sub, sub_into,
+};
