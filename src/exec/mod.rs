@@ -5,7 +5,9 @@
 //! in; this crate never builds or resizes one. How work is cut never decides a result.
 
 mod isa;
+mod rows;
 mod share;
 
 pub(crate) use isa::current_isa;
+pub(crate) use rows::{for_each_rows, for_each_rows_and_item};
 pub(crate) use share::{chunk_len, for_each_chunk, for_each_chunk_pair};

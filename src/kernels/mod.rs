@@ -5,3 +5,4 @@ pub(crate) mod activation;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod math;
+pub(crate) mod softmax;

@@ -3,5 +3,6 @@
 
 mod elementwise;
 pub mod math;
+pub mod softmax;
 
 pub use elementwise::{map, zip};
