@@ -1,5 +1,9 @@
-//! The specification: naive scalar code that is obviously right, for tests and for readers.
+//! The specification: naive scalar code, one screen an operation. Tests compare every kernel with it; it
+//! is public so that other programs can do the same. It is slow, and meant to be read.
 
-pub mod elementwise;
+mod elementwise;
 pub mod gemm;
 pub mod math;
+pub mod softmax;
+
+pub use elementwise::{map, zip};
