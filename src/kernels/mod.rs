@@ -3,3 +3,4 @@
 
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
+pub(crate) mod reduce;

@@ -2,5 +2,7 @@
 //! is public so that other programs can do the same. It is slow, and meant to be read.
 
 mod elementwise;
+pub mod reduce;
 
 pub use elementwise::{map, zip};
+pub use reduce::{max, mean, sum, sum_f64};
