@@ -305,6 +305,10 @@ impl<O: Pass> Walk<'_, O> {
         n: usize,
         [ga, gb, go]: &mut Scratch,
     ) {
+        #[allow(
+            clippy::manual_map,
+            reason = "a closure in a kernel may lose the instruction set"
+        )]
         let a = match self.a {
             Some(data) => Some(operand(data, a, sa, n, ga)),
             None => None,
