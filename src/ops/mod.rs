@@ -10,6 +10,7 @@ mod dropout;
 mod elementwise;
 mod matmul;
 mod optimizer;
+mod reduce;
 mod softmax;
 mod strided;
 
@@ -28,4 +29,5 @@ pub use elementwise::{
 };
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
+pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
 pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_cross_entropy, softmax_into};
