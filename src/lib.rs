@@ -5,6 +5,7 @@ pub mod error;
 mod kernels;
 mod key;
 mod mask;
+pub mod reference;
 mod rng;
 pub mod simd;
 pub use dropout::{Dropout, Form};

@@ -1,0 +1,308 @@
+//! Statistics of keep bits, with exact tails where they are cheap.
+//!
+//! Every statistic ends as a p-value: the probability that a perfect generator does worse. A test may
+//! raise a false alarm with probability [`FALSE_ALARM`], shared equally among its p-values (Bonferroni).
+//! The keys are fixed, so a test that passes once passes always.
+
+use elision::Mask;
+
+/// The probability that a perfect generator fails one test.
+pub const FALSE_ALARM: f64 = 1e-7;
+
+/// The p-values of a test and where the smallest came from.
+#[derive(Debug)]
+pub struct Scores {
+    pub count: usize,
+    pub smallest: f64,
+    pub what: String,
+}
+
+impl Default for Scores {
+    fn default() -> Self {
+        Self {
+            count: 0,
+            smallest: 1.0,
+            what: "nothing".to_owned(),
+        }
+    }
+}
+
+impl Scores {
+    pub fn add(&mut self, p_value: f64, what: impl FnOnce() -> String) {
+        assert!(
+            (0.0..=1.0 + 1e-9).contains(&p_value),
+            "{} has p-value {p_value}",
+            what()
+        );
+        self.count += 1;
+        if p_value < self.smallest {
+            (self.smallest, self.what) = (p_value, what());
+        }
+    }
+
+    pub fn join(&mut self, other: Self, source: &str) {
+        self.count += other.count;
+        if other.smallest < self.smallest {
+            (self.smallest, self.what) = (other.smallest, format!("{source}: {}", other.what));
+        }
+    }
+
+    /// Whether a generator with these p-values is rejected.
+    pub fn reject(&self) -> bool {
+        self.smallest * (self.count as f64) < FALSE_ALARM
+    }
+
+    pub fn assert_random(&self) {
+        assert!(self.count > 0 && !self.reject(), "not random: {self:?}");
+    }
+}
+
+/// Every statistic of this file; `mask` should hold some millions of elements.
+pub fn battery(mask: &Mask, p: f64) -> Scores {
+    let mut scores = Scores::default();
+    let words = whole_words(mask);
+    scores.add(frequency(words, p), || "kept fraction".to_owned());
+    for (name, count, class) in CLASSES {
+        for wanted in 0..*count {
+            let some: Vec<u64> = (0..)
+                .zip(words)
+                .filter(|&(i, _)| class(i) == wanted)
+                .map(|(_, &word)| word)
+                .collect();
+            scores.add(frequency(&some, p), || format!("{name} {wanted}"));
+        }
+    }
+    for (m, p_value) in positions(words, p).into_iter().enumerate() {
+        scores.add(p_value, || format!("bit position {m}"));
+    }
+    scores.add(popcounts(words, p), || "popcounts".to_owned());
+    for lag in (1..=1024).chain(STRIDES) {
+        scores.add(autocorrelation(words, p, lag), || format!("lag {lag}"));
+    }
+    scores
+}
+
+/// Row strides and multiples of a block.
+const STRIDES: [usize; 12] = [
+    1500, 2047, 2048, 3072, 4095, 4096, 4097, 8192, 12_288, 16_384, 32_768, 65_536,
+];
+
+/// A class of words: its name, how many classes there are, and which one word i is in.
+type Class = (&'static str, usize, fn(usize) -> usize);
+
+const CLASSES: &[Class] = &[
+    ("lane", 8, |word| word % 8),
+    ("group of a block", 8, |word| word / 8 % 8),
+    ("word of a block", 64, |word| word % 64),
+    ("sixteenth of the blocks", 16, |word| word / 64 % 16),
+];
+
+fn whole_words(mask: &Mask) -> &[u64] {
+    assert_eq!(mask.len() % 64, 0, "statistics take whole words");
+    mask.as_words()
+}
+
+fn ones(words: &[u64]) -> u64 {
+    words.iter().map(|word| u64::from(word.count_ones())).sum()
+}
+
+/// The number of dropped elements against the binomial distribution.
+pub fn frequency(words: &[u64], p: f64) -> f64 {
+    let n = 64 * words.len() as u64;
+    binomial(n - ones(words), n, p)
+}
+
+/// The same for each of the 64 bit positions of a word.
+pub fn positions(words: &[u64], p: f64) -> [f64; 64] {
+    std::array::from_fn(|m| {
+        let kept: u64 = words.iter().map(|word| word >> m & 1).sum();
+        binomial(words.len() as u64 - kept, words.len() as u64, p)
+    })
+}
+
+/// The number of dropped elements in each word against Binomial(64, p), by chi-square over the counts
+/// that are expected at least ten times; the rarer ones on either side are pooled.
+pub fn popcounts(words: &[u64], p: f64) -> f64 {
+    let mut seen = [0.0; 65];
+    for word in words {
+        seen[word.count_zeros() as usize] += 1.0;
+    }
+    let n = words.len() as f64;
+    let expected: Vec<f64> = (0..=64)
+        .map(|k| n * ln_binomial_pmf(k, 64, p).exp())
+        .collect();
+    let (mut chi2, mut cells) = (0.0, 0);
+    let (mut seen_pool, mut expected_pool) = (0.0, 0.0);
+    let mut rest = n;
+    for k in 0..=64 {
+        seen_pool += seen[k];
+        expected_pool += expected[k];
+        let last = k == 64;
+        if last || expected_pool >= 10.0 && rest - expected_pool >= 10.0 {
+            chi2 += (seen_pool - expected_pool) * (seen_pool - expected_pool) / expected_pool;
+            cells += 1;
+            rest -= expected_pool;
+            (seen_pool, expected_pool) = (0.0, 0.0);
+        }
+    }
+    chi_square(chi2, cells - 1)
+}
+
+/// Correlation between the elements i and i + lag, under the normal approximation: the terms
+/// (b(i) - q) (b(i + lag) - q) of a perfect generator are uncorrelated, with variance (p q)^2.
+pub fn autocorrelation(words: &[u64], p: f64, lag: usize) -> f64 {
+    let later = &words[lag / 64..];
+    let shift = lag % 64;
+    let pairs = later.len() - usize::from(shift > 0);
+    let shifted = (0..pairs).map(|i| {
+        let low = later[i] >> shift;
+        if shift == 0 {
+            low
+        } else {
+            low | later[i + 1] << (64 - shift)
+        }
+    });
+    covariance(words[..pairs].iter().copied().zip(shifted), p)
+}
+
+/// Correlation between the same elements of two streams, likewise.
+pub fn cross_correlation(a: &[u64], b: &[u64], p: f64) -> f64 {
+    assert_eq!(a.len(), b.len());
+    covariance(a.iter().copied().zip(b.iter().copied()), p)
+}
+
+fn covariance(pairs: impl Iterator<Item = (u64, u64)>, p: f64) -> f64 {
+    let (mut words, mut a_kept, mut b_kept, mut both) = (0u64, 0u64, 0u64, 0u64);
+    for (a, b) in pairs {
+        words += 1;
+        a_kept += u64::from(a.count_ones());
+        b_kept += u64::from(b.count_ones());
+        both += u64::from((a & b).count_ones());
+    }
+    let (n, q) = (64.0 * words as f64, 1.0 - p);
+    let sum = both as f64 - q * (a_kept as f64 + b_kept as f64) + n * q * q;
+    normal(sum / (n.sqrt() * p * q))
+}
+
+/// Two-sided p-value of a standard normal score.
+pub fn normal(z: f64) -> f64 {
+    gamma_q(0.5, z * z / 2.0)
+}
+
+/// Upper-tail p-value of a chi-square score.
+pub fn chi_square(x: f64, freedom: u32) -> f64 {
+    gamma_q(f64::from(freedom) / 2.0, x / 2.0)
+}
+
+/// Two-sided p-value of `k` successes in `n` trials: twice the smaller tail, summed term by term.
+pub fn binomial(k: u64, n: u64, p: f64) -> f64 {
+    let odds = p / (1.0 - p);
+    let at = ln_binomial_pmf(k, n, p).exp();
+    let upper = tail(at, (k..n).map(|k| (n - k) as f64 / (k + 1) as f64 * odds));
+    let lower = tail(
+        at,
+        (1..=k).rev().map(|k| k as f64 / (n - k + 1) as f64 / odds),
+    );
+    (2.0 * upper.min(lower)).min(1.0)
+}
+
+/// The sum of terms that start with `term` and have these ratios, up to where they no longer count. A
+/// tail that holds the mode may stop early: it is the larger one, and only needs to be above one half.
+fn tail(mut term: f64, ratios: impl Iterator<Item = f64>) -> f64 {
+    let mut sum = term;
+    for ratio in ratios {
+        term *= ratio;
+        sum += term;
+        if ratio < 1.0 && term < sum * 1e-12 {
+            break;
+        }
+    }
+    sum
+}
+
+fn ln_binomial_pmf(k: u64, n: u64, p: f64) -> f64 {
+    let ways = ln_factorial(n) - ln_factorial(k) - ln_factorial(n - k);
+    ways + k as f64 * p.ln() + (n - k) as f64 * (-p).ln_1p()
+}
+
+/// Stirling's series; exact sums below 32.
+fn ln_factorial(n: u64) -> f64 {
+    if n < 32 {
+        return (2..=n).map(|i| (i as f64).ln()).sum();
+    }
+    ln_gamma(n as f64 + 1.0)
+}
+
+/// ln Γ(x) for x > 0: Stirling's series at x + 16 and the recurrence down.
+fn ln_gamma(x: f64) -> f64 {
+    let steps = if x < 16.0 { 16 } else { 0 };
+    let down: f64 = (0..steps).map(|i| (x + f64::from(i)).ln()).sum();
+    let x = x + f64::from(steps);
+    let series = 1.0 / (12.0 * x) - 1.0 / (360.0 * x.powi(3)) + 1.0 / (1260.0 * x.powi(5));
+    (x - 0.5) * x.ln() - x + 0.5 * std::f64::consts::TAU.ln() + series - down
+}
+
+/// The regularised upper incomplete gamma function Q(a, x): the series of its complement below a + 1,
+/// the continued fraction (modified Lentz) above.
+fn gamma_q(a: f64, x: f64) -> f64 {
+    if x <= 0.0 {
+        return 1.0;
+    }
+    let front = (a * x.ln() - x - ln_gamma(a)).exp();
+    if x < a + 1.0 {
+        let ratios = (1..10_000).map(|n| x / (a + f64::from(n)));
+        return (1.0 - front / a * tail(1.0, ratios)).clamp(0.0, 1.0);
+    }
+    let mut b = x + 1.0 - a;
+    let mut c = f64::MAX;
+    let mut d = 1.0 / b;
+    let mut fraction = d;
+    for n in (1..10_000).map(f64::from) {
+        let term = -n * (n - a);
+        b += 2.0;
+        d = 1.0 / (term * d + b);
+        c = b + term / c;
+        fraction *= d * c;
+        if (d * c - 1.0).abs() < 1e-14 {
+            break;
+        }
+    }
+    front * fraction
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn close(found: f64, expected: f64) {
+        assert!(
+            (found / expected - 1.0).abs() < 1e-5,
+            "{found} is not {expected}"
+        );
+    }
+
+    #[test]
+    fn tails_are_those_of_the_tables() {
+        close(normal(1.959_963_985), 0.05);
+        close(normal(-6.0), 1.973_175_29e-9);
+        close(chi_square(124.342_113_4, 100), 0.05);
+        close(chi_square(3.841_458_821, 1), 0.05);
+        close(binomial(0, 10, 0.5), 2.0 / 1024.0);
+        close(binomial(9, 10, 0.5), 22.0 / 1024.0);
+        close(binomial(5, 10, 0.5), 1.0);
+        close(binomial(1, 1 << 20, 2f64.powi(-40)), 2.0 * 2f64.powi(-20));
+    }
+
+    #[test]
+    fn binomial_tails_meet_the_normal_ones() {
+        let (n, p) = (1u64 << 24, 0.3);
+        let sigma = (n as f64 * p * (1.0 - p)).sqrt();
+        let k = (n as f64 * p + 5.0 * sigma).round();
+        let found = binomial(k as u64, n, p);
+        let expected = normal((k - 0.5 - n as f64 * p) / sigma);
+        assert!(
+            (found / expected - 1.0).abs() < 0.03,
+            "{found} against {expected}"
+        );
+    }
+}
