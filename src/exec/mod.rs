@@ -5,7 +5,10 @@
 //! in; this crate never builds or resizes one. How work is cut never decides a result.
 
 mod isa;
+mod product;
+mod scratch;
 mod share;
 
 pub(crate) use isa::current_isa;
-pub(crate) use share::{chunk_len, for_each_chunk, for_each_chunk_pair};
+pub(crate) use product::{Job, column_sums, product};
+pub(crate) use share::{for_each_chunk, for_each_chunk_pair, for_each_zip};

@@ -46,6 +46,36 @@ pub(crate) fn for_each_chunk_pair(
     pieces.enumerate().for_each(|(i, (out, words))| f(i * chunk, out, words));
 }
 
+/// The same for `N` arrays that change, read beside one that does not; all have the same length.
+pub(crate) fn for_each_zip<const N: usize>(
+    changed: [&mut [f32]; N],
+    read: &[f32],
+    f: impl Fn([&mut [f32]; N], &[f32]) + Sync,
+) {
+    let chunk = chunk_len(read.len(), N, rayon::current_num_threads());
+    zip_halves(changed, read, chunk, &f);
+}
+
+fn zip_halves<const N: usize>(
+    changed: [&mut [f32]; N],
+    read: &[f32],
+    chunk: usize,
+    f: &(impl Fn([&mut [f32]; N], &[f32]) + Sync),
+) {
+    if read.len() <= chunk {
+        return f(changed, read);
+    }
+    let at = (read.len().div_ceil(chunk) / 2) * chunk;
+    let (left, right) = read.split_at(at);
+    let mut halves = changed.map(|slice| {
+        let (left, right) = slice.split_at_mut(at);
+        (left, Some(right))
+    });
+    let rest = halves.each_mut().map(|(_, right)| right.take().unwrap_or_default());
+    let first = halves.map(|(left, _)| left);
+    rayon::join(|| zip_halves(first, left, chunk, f), || zip_halves(rest, right, chunk, f));
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,10 @@
 //! Kernels: slices in, slices out. No tensors, no `Result`, no threads, no allocation: the layers above
 //! check, cut and share the work.
 
+pub(crate) mod activation;
 pub(crate) mod dropout;
+pub(crate) mod elementwise;
+pub(crate) mod gemm;
+pub(crate) mod keep;
+pub(crate) mod math;
+pub(crate) mod optimizer;

@@ -8,7 +8,6 @@ mod digits;
 mod xoshiro;
 
 pub(crate) use bernoulli::Bernoulli;
-pub(crate) use xoshiro::Xoshiro;
 
 /// Elements of a block: each block of a key has a generator of its own.
 pub(crate) const BLOCK: usize = 4096;

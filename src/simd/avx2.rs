@@ -54,6 +54,34 @@ unsafe fn mul_u64(a: __m256i, b: __m256i) -> __m256i {
     }
 }
 
+/// Exchanges rows and columns of an 8 x 8 block.
+///
+/// # Safety
+/// - the processor has AVX2
+#[inline(always)]
+unsafe fn transpose_8(rows: [__m256; 8]) -> [__m256; 8] {
+    let (mut pairs, mut fours, mut columns) = (rows, rows, rows);
+    // SAFETY: the caller vouches for AVX2, and the instructions touch no memory.
+    unsafe {
+        for i in (0..8).step_by(2) {
+            pairs[i] = _mm256_unpacklo_ps(rows[i], rows[i + 1]);
+            pairs[i + 1] = _mm256_unpackhi_ps(rows[i], rows[i + 1]);
+        }
+        for i in [0, 4] {
+            for half in [0, 1] {
+                let (a, b) = (pairs[i + half], pairs[i + half + 2]);
+                fours[i + 2 * half] = _mm256_shuffle_ps::<0x44>(a, b);
+                fours[i + 2 * half + 1] = _mm256_shuffle_ps::<0xEE>(a, b);
+            }
+        }
+        for i in 0..4 {
+            columns[i] = _mm256_permute2f128_ps::<0x20>(fours[i], fours[i + 4]);
+            columns[i + 4] = _mm256_permute2f128_ps::<0x31>(fours[i], fours[i + 4]);
+        }
+    }
+    columns
+}
+
 impl Simd for Avx2 {
     const LEVEL: Level = Level::Avx2;
     type F32 = F;
@@ -143,6 +171,23 @@ impl Simd for Avx2 {
         // SAFETY: the token proves AVX2, and the instruction touches no memory.
         let half = unsafe { _mm256_set1_epi64x(x.cast_signed()) };
         (half, half)
+    }
+    #[inline(always)]
+    fn transpose(self, rows: [F; LANES]) -> [F; LANES] {
+        let mut result = rows;
+        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
+            // The block of rows i.. and columns j.. becomes that of rows j.. and columns i...
+            let mut block = [rows[0].0; 8];
+            for r in 0..8 {
+                block[r] = if j == 0 { rows[i + r].0 } else { rows[i + r].1 };
+            }
+            // SAFETY: the token proves AVX2.
+            let block = unsafe { transpose_8(block) };
+            for r in 0..8 {
+                *(if i == 0 { &mut result[j + r].0 } else { &mut result[j + r].1 }) = block[r];
+            }
+        }
+        result
     }
     #[inline(always)]
     fn u64_load(self, src: &[u64; WORDS]) -> I {

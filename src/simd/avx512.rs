@@ -111,6 +111,37 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(dst.as_mut_ptr(), first(dst.len()), v) }
     }
     #[inline(always)]
+    fn transpose(self, rows: [__m512; LANES]) -> [__m512; LANES] {
+        // Pairs of rows, then fours, within each 128-bit lane; then the lanes of all sixteen.
+        let (mut pairs, mut fours, mut columns) = (rows, rows, rows);
+        // SAFETY: the token proves that the processor has the instructions, and they touch no memory.
+        unsafe {
+            for i in (0..LANES).step_by(2) {
+                pairs[i] = _mm512_unpacklo_ps(rows[i], rows[i + 1]);
+                pairs[i + 1] = _mm512_unpackhi_ps(rows[i], rows[i + 1]);
+            }
+            for i in (0..LANES).step_by(4) {
+                for (half, at) in [(0, i), (1, i + 2)] {
+                    let a = _mm512_castps_pd(pairs[i + half]);
+                    let b = _mm512_castps_pd(pairs[i + half + 2]);
+                    fours[at] = _mm512_castpd_ps(_mm512_unpacklo_pd(a, b));
+                    fours[at + 1] = _mm512_castpd_ps(_mm512_unpackhi_pd(a, b));
+                }
+            }
+            for i in 0..4 {
+                let even_low = _mm512_shuffle_f32x4::<0x88>(fours[i], fours[i + 4]);
+                let odd_low = _mm512_shuffle_f32x4::<0xDD>(fours[i], fours[i + 4]);
+                let even_high = _mm512_shuffle_f32x4::<0x88>(fours[i + 8], fours[i + 12]);
+                let odd_high = _mm512_shuffle_f32x4::<0xDD>(fours[i + 8], fours[i + 12]);
+                columns[i] = _mm512_shuffle_f32x4::<0x88>(even_low, even_high);
+                columns[i + 8] = _mm512_shuffle_f32x4::<0xDD>(even_low, even_high);
+                columns[i + 4] = _mm512_shuffle_f32x4::<0x88>(odd_low, odd_high);
+                columns[i + 12] = _mm512_shuffle_f32x4::<0xDD>(odd_low, odd_high);
+            }
+        }
+        columns
+    }
+    #[inline(always)]
     fn u64_load(self, src: &[u64; WORDS]) -> __m512i {
         // SAFETY: `src` is 64 readable bytes, and the load asks for no alignment.
         unsafe { _mm512_loadu_si512(src.as_ptr().cast()) }

@@ -157,6 +157,22 @@ pub trait Simd: Copy + Send + Sync + sealed::Sealed + 'static {
         let n = dst.len().min(LANES);
         dst[..n].copy_from_slice(&lanes[..n]);
     }
+    /// Exchanges rows and columns of a 16 x 16 block.
+    #[inline(always)]
+    fn transpose(self, rows: [Self::F32; LANES]) -> [Self::F32; LANES] {
+        let mut columns = [[0.0; LANES]; LANES];
+        for i in 0..LANES {
+            let row = self.to_array(rows[i]);
+            for j in 0..LANES {
+                columns[j][i] = row[j];
+            }
+        }
+        let mut result = rows;
+        for j in 0..LANES {
+            result[j] = self.load(&columns[j]);
+        }
+        result
+    }
     /// The lanes as an array.
     #[inline(always)]
     fn to_array(self, v: Self::F32) -> [f32; LANES] {

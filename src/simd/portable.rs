@@ -54,6 +54,7 @@ impl Simd for Portable {
         eq(a: f32x16, b: f32x16) -> f32x16 { a.simd_eq(b) }
         select(p: f32x16, a: f32x16, b: f32x16) -> f32x16 { p.select(a, b) }
         select_or_zero(p: f32x16, a: f32x16) -> f32x16 { p & a }
+        transpose(rows: [f32x16; LANES]) -> [f32x16; LANES] { f32x16::transpose(rows) }
         pred_to_bits(p: f32x16) -> u16 { p.to_bitmask() as u16 }
         to_bits(a: f32x16) -> u32x16 { bytemuck::cast(a) }
         from_bits(a: u32x16) -> f32x16 { bytemuck::cast(a) }

@@ -68,13 +68,15 @@ fn first_name(path: &str) -> String {
 pub fn re_exports(lib: &str) -> Vec<(String, String)> {
     let uses = lib
         .split(';')
-        .filter_map(|item| item.split_once("pub use ").map(|(_, path)| path.trim()));
-    let pairs = uses
-        .filter_map(|path| path.split_once("::"))
-        .flat_map(|(module, rest)| {
-            first_names(rest)
-                .into_iter()
-                .map(move |name| (module.to_owned(), name))
-        });
+        .filter_map(|item| item.split_once("pub use ").map(|(_, path)| path));
+    let pairs = uses.flat_map(|path| {
+        // The last part of the path is a name or a group of names.
+        let names = path
+            .rsplit("::")
+            .next()
+            .map(first_names)
+            .unwrap_or_default();
+        names.into_iter().map(move |name| (first_name(path), name))
+    });
     pairs.collect()
 }

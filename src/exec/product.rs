@@ -1,0 +1,140 @@
+//! Sharing a matrix product among threads: C is halved, along rows or columns, until each thread has a
+//! part, and each part is a product of its own.
+
+use rayon::prelude::*;
+
+use crate::exec::scratch::with_scratch;
+use crate::kernels::gemm::{Blocking, Operand, Product, TileEpilogue, scratch_len};
+use crate::kernels::keep::ColumnSums;
+use crate::simd::{Isa, dispatch};
+use crate::tensor::matrix::MatrixMut;
+
+/// Multiply-adds that are worth a thread: some 3 microseconds of AVX-512, against one or two for handing
+/// the work over.
+const GRAIN: usize = 1 << 18;
+
+/// A product to share.
+pub(crate) struct Job<'a, 'm> {
+    /// Rows of C by depth.
+    pub(crate) a: Operand<'a>,
+    /// Depth by columns of C.
+    pub(crate) b: Operand<'a>,
+    /// Columns of A and rows of B.
+    pub(crate) depth: usize,
+    /// Where the product goes.
+    pub(crate) c: MatrixMut<'m>,
+    /// Where the sums with bias go, if anywhere.
+    pub(crate) pre: Option<MatrixMut<'m>>,
+    /// What happens to the sums.
+    pub(crate) epilogue: TileEpilogue<'a>,
+}
+
+/// Where to cut a part of C.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Cut {
+    Rows(usize),
+    Cols(usize),
+}
+
+/// How many threads a product of `m x n x k` is worth.
+fn threads_for(m: usize, n: usize, k: usize, available: usize) -> usize {
+    let work = m.saturating_mul(n).saturating_mul(k);
+    available.min(work / GRAIN).max(1)
+}
+
+/// Where to cut `m x n` elements so that `left` of `threads` threads get the first part. The longer side
+/// is cut, since both parts then pack the shorter operand twice; the cut falls between tiles.
+fn cut(m: usize, n: usize, blocking: &Blocking, left: usize, threads: usize) -> Option<Cut> {
+    let at = |len: usize, tile: usize| {
+        let tiles = len.div_ceil(tile);
+        (tiles * left).div_ceil(threads) * tile
+    };
+    let (rows, cols) = (at(m, blocking.mr), at(n, blocking.nr));
+    match (rows < m, cols < n) {
+        (true, true) if m >= n => Some(Cut::Rows(rows)),
+        (_, true) => Some(Cut::Cols(cols)),
+        (true, false) => Some(Cut::Rows(rows)),
+        (false, false) => None,
+    }
+}
+
+/// Computes the product on the ambient threads.
+pub(crate) fn product(isa: Isa, job: Job<'_, '_>) {
+    let (m, n) = (job.c.rows(), job.c.cols());
+    let threads = threads_for(m, n, job.depth, rayon::current_num_threads());
+    share(isa, job, (0, 0), threads);
+}
+
+fn share(isa: Isa, job: Job<'_, '_>, origin: (usize, usize), threads: usize) {
+    let blocking = Blocking::of(isa.level());
+    let left = threads / 2;
+    if left == 0 {
+        return alone(isa, job, origin);
+    }
+    let Job { c, pre, .. } = job;
+    let (first, second, next) = match cut(c.rows(), c.cols(), &blocking, left, threads) {
+        None => return alone(isa, Job { c, pre, ..job }, origin),
+        Some(Cut::Rows(at)) => {
+            let (first, second) = c.split_rows(at);
+            let pre = pre.map(|pre| pre.split_rows(at)).unzip();
+            ((first, pre.0), (second, pre.1), (origin.0 + at, origin.1))
+        }
+        Some(Cut::Cols(at)) => {
+            let (first, second) = c.split_cols(at);
+            let pre = pre.map(|pre| pre.split_cols(at)).unzip();
+            ((first, pre.0), (second, pre.1), (origin.0, origin.1 + at))
+        }
+    };
+    let Job { a, b, depth, epilogue, .. } = job;
+    let part = |(c, pre)| Job { a, b, depth, c, pre, epilogue };
+    rayon::join(
+        || share(isa, part(first), origin, left),
+        || share(isa, part(second), next, threads - left),
+    );
+}
+
+fn alone(isa: Isa, job: Job<'_, '_>, origin: (usize, usize)) {
+    let Job { a, b, depth, c, pre, epilogue } = job;
+    let (a_len, b_len) = scratch_len(&Blocking::of(isa.level()), c.rows(), c.cols(), depth);
+    with_scratch(a_len + b_len, |scratch| {
+        dispatch(isa, Product { a, b, depth, c, origin, pre, epilogue, scratch });
+    });
+}
+
+/// Columns that one task sums.
+const SUMMED_COLS: usize = 256;
+
+/// Sums the columns of a selected and scaled matrix of `rows` rows into `out`.
+pub(crate) fn column_sums(isa: Isa, operand: Operand<'_>, rows: usize, out: &mut [f32]) {
+    let sums = |(i, out): (usize, &mut [f32])| {
+        dispatch(isa, ColumnSums { operand, rows, first_col: i * SUMMED_COLS, out });
+    };
+    if rows.saturating_mul(out.len()) < 2 * GRAIN {
+        return out.chunks_mut(SUMMED_COLS).enumerate().for_each(sums);
+    }
+    out.par_chunks_mut(SUMMED_COLS).enumerate().for_each(sums);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Level;
+
+    #[test]
+    fn cuts_fall_between_tiles_and_are_fair() {
+        let blocking = Blocking::of(Level::Avx512);
+        assert_eq!(cut(1024, 1024, &blocking, 1, 2), Some(Cut::Rows(37 * 14)));
+        assert_eq!(cut(64, 1024, &blocking, 1, 2), Some(Cut::Cols(512)));
+        assert_eq!(cut(64, 1024, &blocking, 1, 3), Some(Cut::Cols(352)));
+        assert_eq!(cut(14, 32, &blocking, 1, 2), None);
+        assert_eq!(cut(28, 32, &blocking, 1, 2), Some(Cut::Rows(14)));
+    }
+
+    #[test]
+    fn small_products_stay_on_one_thread() {
+        assert_eq!(threads_for(64, 64, 64, 64), 1);
+        assert_eq!(threads_for(64, 64, 128, 64), 2);
+        assert_eq!(threads_for(usize::MAX, usize::MAX, 2, 64), 64);
+        assert_eq!(threads_for(0, 10, 10, 8), 1);
+    }
+}

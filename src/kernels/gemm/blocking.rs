@@ -1,0 +1,39 @@
+//! Tile and block sizes: one table, each number with its argument.
+
+use crate::simd::Level;
+
+/// The sizes of the five loops for one instruction set, in elements.
+///
+/// The names are those of the BLIS papers (Van Zee and van de Geijn 2015).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Blocking {
+    /// Rows of a tile.
+    pub mr: usize,
+    /// Columns of a tile.
+    pub nr: usize,
+    /// Depth of a packed panel.
+    pub kc: usize,
+    /// Rows of a packed block of A.
+    pub mc: usize,
+    /// Columns of a packed block of B.
+    pub nc: usize,
+}
+
+impl Blocking {
+    /// The sizes that the kernels of that level use.
+    #[must_use]
+    pub const fn of(level: Level) -> Self {
+        match level {
+            // 32 registers: 28 accumulators, 2 vectors of B, and A broadcast from memory. A tile's panel
+            // of A (28 KiB) stays in the 48 KiB first-level cache while panels of B pass by at 128
+            // bytes for 28 multiply-adds; A's block (0.6 MiB) and the panel of B at hand share the 2 MiB
+            // second-level cache; B's block (4 MiB) is read from the third.
+            Level::Avx512 => Self { mr: 14, nr: 32, kc: 512, mc: 14 * 22, nc: 2048 },
+            // 16 registers: 12 accumulators, 2 of B and 2 of A broadcast. Panels of 6 and 16 KiB share a
+            // 32 KiB first-level cache; A's block takes 192 KiB of a 256 KiB second level.
+            Level::Avx2 => Self { mr: 6, nr: 16, kc: 256, mc: 6 * 32, nc: 2048 },
+            // 16 registers of 4 lanes (SSE2): 8 accumulators, 4 of B, 1 of A broadcast.
+            Level::Scalar | Level::Portable => Self { mr: 2, nr: 16, kc: 256, mc: 2 * 64, nc: 1024 },
+        }
+    }
+}

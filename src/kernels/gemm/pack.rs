@@ -1,0 +1,164 @@
+//! Packing: copying a block of an operand into panels that the micro-kernel reads in order.
+//!
+//! A panel holds `width` rows of A (or columns of B), depth first: for each depth, `width` neighbours.
+//! The last panel is filled up with zeros. A masked operand is selected and scaled on the way, so that
+//! no masked copy of a gradient is ever written.
+
+use crate::mask::bits_at;
+use crate::simd::{LANES, Simd};
+use crate::tensor::matrix::Matrix;
+
+use super::{load, store};
+
+/// Keep bits laid over a matrix: bit `i * row_stride + j * col_stride` decides for element (i, j).
+#[derive(Clone, Copy)]
+pub(crate) struct Bits<'a> {
+    pub(crate) words: &'a [u64],
+    pub(crate) row_stride: usize,
+    pub(crate) col_stride: usize,
+    /// The factor of a kept element.
+    pub(crate) scale: f32,
+}
+
+/// An operand of a product: a matrix, and the bits that select from it.
+#[derive(Clone, Copy)]
+pub(crate) struct Operand<'a> {
+    pub(crate) matrix: Matrix<'a>,
+    pub(crate) bits: Option<Bits<'a>>,
+}
+
+impl<'a> Operand<'a> {
+    /// A whole matrix.
+    pub(crate) fn whole(matrix: Matrix<'a>) -> Self {
+        Self { matrix, bits: None }
+    }
+
+    /// The same with rows and columns exchanged.
+    pub(crate) fn transposed(self) -> Self {
+        let bits = self.bits.map(|bits| Bits {
+            row_stride: bits.col_stride,
+            col_stride: bits.row_stride,
+            ..bits
+        });
+        Self { matrix: self.matrix.transposed(), bits }
+    }
+
+    /// Whether the elements of a row, and their bits, are neighbours in memory.
+    #[inline(always)]
+    fn has_contiguous_rows(&self) -> bool {
+        self.matrix.col_stride == 1 && self.bits.is_none_or(|bits| bits.col_stride == 1)
+    }
+
+    /// One element, selected and scaled.
+    #[inline(always)]
+    fn get(&self, row: usize, col: usize) -> f32 {
+        let x = self.matrix.data[row * self.matrix.row_stride + col * self.matrix.col_stride];
+        match self.bits {
+            None => x,
+            Some(bits) => {
+                let at = row * bits.row_stride + col * bits.col_stride;
+                if bits.words[at / 64] >> (at % 64) & 1 == 1 { x * bits.scale } else { 0.0 }
+            }
+        }
+    }
+
+    /// Up to 16 elements of one row, selected and scaled; the absent ones are zero.
+    #[inline(always)]
+    pub(crate) fn neighbours<S: Simd>(&self, simd: S, row: usize, col: usize, count: usize) -> S::F32 {
+        if self.has_contiguous_rows() {
+            return self.along_row(simd, row, col, count);
+        }
+        let mut lanes = [0.0; LANES];
+        for (i, lane) in lanes.iter_mut().enumerate().take(count) {
+            *lane = self.get(row, col + i);
+        }
+        simd.load(&lanes)
+    }
+
+    /// The same where rows are contiguous.
+    #[inline(always)]
+    fn along_row<S: Simd>(&self, simd: S, row: usize, col: usize, count: usize) -> S::F32 {
+        let start = row * self.matrix.row_stride + col;
+        let x = load(simd, &self.matrix.data[start..start + count]);
+        match self.bits {
+            None => x,
+            Some(bits) => {
+                let keep = bits_at(bits.words, row * bits.row_stride + col * bits.col_stride);
+                let keep = simd.pred_from_bits(keep as u16);
+                simd.select_or_zero(keep, simd.mul(x, simd.splat(bits.scale)))
+            }
+        }
+    }
+}
+
+/// The rectangle of an operand that one block packs: rows are depth for B and neighbours for A, so both
+/// are spoken of as `neighbours` and `depth`.
+#[derive(Clone, Copy)]
+pub(super) struct Block {
+    pub(super) first: usize,
+    pub(super) count: usize,
+    pub(super) first_depth: usize,
+    pub(super) depth: usize,
+}
+
+/// Packs a block of an operand whose rows are the neighbours and whose columns are the depth.
+#[inline(always)]
+pub(super) fn pack<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, out: &mut [f32]) {
+    let panels = out.chunks_exact_mut(width * block.depth.max(1));
+    for (panel, start) in panels.zip((0..block.count).step_by(width)) {
+        let used = width.min(block.count - start);
+        let block = Block { first: block.first + start, count: used, ..block };
+        if used < width {
+            panel.fill(0.0);
+        }
+        if operand.has_contiguous_rows() {
+            pack_across(simd, operand, block, width, panel);
+        } else if operand.transposed().has_contiguous_rows() {
+            pack_along(simd, operand.transposed(), block, width, panel);
+        } else {
+            pack_any(operand, block, width, panel);
+        }
+    }
+}
+
+/// One panel of an operand whose neighbours are neighbours in memory (it comes transposed).
+#[inline(always)]
+fn pack_along<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, panel: &mut [f32]) {
+    for (d, out) in panel.chunks_exact_mut(width).take(block.depth).enumerate() {
+        for start in (0..block.count).step_by(LANES) {
+            let count = LANES.min(block.count - start);
+            let x = operand.along_row(simd, block.first_depth + d, block.first + start, count);
+            store(simd, x, &mut out[start..start + count]);
+        }
+    }
+}
+
+/// One panel of an operand whose depth is contiguous: blocks of 16 x 16, transposed in registers.
+#[inline(always)]
+fn pack_across<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, panel: &mut [f32]) {
+    for d in (0..block.depth).step_by(LANES) {
+        let depth = LANES.min(block.depth - d);
+        let out = &mut panel[d * width..(d + depth) * width];
+        for start in (0..block.count).step_by(LANES) {
+            let count = LANES.min(block.count - start);
+            let mut rows = [simd.splat(0.0); LANES];
+            for (i, row) in rows.iter_mut().enumerate().take(count) {
+                *row = operand.along_row(simd, block.first + start + i, block.first_depth + d, depth);
+            }
+            let columns = simd.transpose(rows);
+            for (out, column) in out.chunks_exact_mut(width).zip(columns) {
+                store(simd, column, &mut out[start..start + count]);
+            }
+        }
+    }
+}
+
+/// One panel of an operand with any strides.
+#[inline(always)]
+fn pack_any(operand: Operand<'_>, block: Block, width: usize, panel: &mut [f32]) {
+    for (d, out) in panel.chunks_exact_mut(width).take(block.depth).enumerate() {
+        for (i, out) in out.iter_mut().take(block.count).enumerate() {
+            *out = operand.get(block.first + i, block.first_depth + d);
+        }
+    }
+}

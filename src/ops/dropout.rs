@@ -1,0 +1,280 @@
+//! Dropout of tensors and of any strided memory.
+//!
+//! Elements are counted in row-major order of the shape, whatever the strides, so a transposed view and
+//! its copy get the same bits.
+
+use crate::dropout::Dropout;
+use crate::error::{Error, Result};
+use crate::exec::{current_isa, for_each_chunk, for_each_chunk_pair};
+use crate::kernels::dropout::{Apply, Draw, Forward, Stream};
+use crate::mask::{Mask, words_for};
+use crate::ops::check::check_shape;
+use crate::ops::elementwise::{copy_into, scale_in_place};
+use crate::rng::Bernoulli;
+use crate::simd::{Isa, dispatch};
+use crate::tensor::{Tensor, View, ViewMut};
+
+/// Cost of an element of dropout, and of a bit, against an element of a scaled copy.
+const APPLY_WEIGHT: usize = 1;
+const BITS_PER_WORD_WEIGHT: usize = 32;
+
+impl Mask {
+    /// The keep bits of `len` elements.
+    ///
+    /// ```
+    /// use elision::{Dropout, Key, Mask};
+    /// let mask = Mask::draw(&Dropout::new(Key::new(1), 0.25)?, 10_000)?;
+    /// assert!((7_300..7_700).contains(&mask.count_kept()));
+    /// # Ok::<(), elision::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] if the dropout's offset plus `len` does not fit 64 bits.
+    pub fn draw(dropout: &Dropout, len: usize) -> Result<Self> {
+        check_end(dropout, len)?;
+        let mut words = Vec::new();
+        words.try_reserve_exact(words_for(len)).map_err(|_| Error::Overflow("mask"))?;
+        words.resize(words_for(len), 0);
+        let mut mask = Self::from_words(words, len)?;
+        draw(current_isa()?, dropout, &mut mask);
+        Ok(mask)
+    }
+
+    /// Draws this mask's bits anew, without allocating.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] if the dropout's offset plus the length does not fit 64 bits.
+    pub fn redraw(&mut self, dropout: &Dropout) -> Result<()> {
+        check_end(dropout, self.len())?;
+        let isa = current_isa()?;
+        self.words_mut().fill(0);
+        draw(isa, dropout, self);
+        Ok(())
+    }
+}
+
+/// Draws into a mask of zeros.
+pub(super) fn draw(isa: Isa, dropout: &Dropout, mask: &mut Mask) {
+    let (stream, len) = (stream(dropout), mask.len());
+    for_each_chunk(mask.words_mut(), BITS_PER_WORD_WEIGHT, |start, words| {
+        let first = 64 * start;
+        let len = (64 * words.len()).min(len - first);
+        dispatch(isa, Draw { stream: stream.skip(first), words, len });
+    });
+}
+
+/// The bits that a dropout describes.
+fn stream(dropout: &Dropout) -> Stream {
+    let bernoulli = Bernoulli::new(dropout.p());
+    Stream { key: dropout.key(), bernoulli, first: dropout.offset() }
+}
+
+/// The last element's index must fit, with room for the end of its block.
+pub(super) fn check_end(dropout: &Dropout, len: usize) -> Result<()> {
+    let end = dropout.offset().checked_add(len as u64);
+    end.map(|_| ()).ok_or(Error::Overflow("offset and length of a dropout"))
+}
+
+/// A mask must have a bit for each element.
+pub(super) fn check_mask(what: &'static str, mask: &Mask, expected: usize) -> Result<()> {
+    match mask.len() {
+        found if found == expected => Ok(()),
+        found => Err(Error::Length { what, expected, found }),
+    }
+}
+
+/// Dropout in training, out of place: the output and the mask that [`dropout_backward`] takes.
+///
+/// A dropped element is `+0.0` whatever it was, NaN and infinity included (PyTorch on a CPU multiplies,
+/// and makes NaN of them); a kept one is `x * scale`, with [`Dropout::scale`]'s one rounding.
+///
+/// ```
+/// use elision::{Dropout, Key, Tensor, ops};
+/// let x = Tensor::full(&[100, 10], 3.0)?;
+/// let (y, mask) = ops::dropout(&x, &Dropout::new(Key::new(1), 0.5)?)?;
+/// for (i, y) in y.as_slice().iter().enumerate() {
+///     assert_eq!(*y, if mask.get(i).unwrap() { 6.0 } else { 0.0 });
+/// }
+/// # Ok::<(), elision::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Overflow`] if the offset plus the number of elements does not fit 64 bits.
+pub fn dropout<'a>(x: impl Into<View<'a>>, dropout: &Dropout) -> Result<(Tensor, Mask)> {
+    let x = x.into();
+    check_end(dropout, x.len())?;
+    let mut out = Tensor::zeros(x.shape())?;
+    let mut mask = Mask::none(x.len());
+    dropout_into(x, dropout, &mut out, Some(&mut mask))?;
+    Ok((out, mask))
+}
+
+/// Dropout in training into given memory. `keep` is filled with the mask if it is given; without it no
+/// mask is kept, and the backward pass draws the bits again.
+///
+/// # Errors
+/// [`Error::Shape`] if `out` has another shape than `x`, [`Error::Length`] if `keep` has another length,
+/// [`Error::Overflow`] if the offset plus the number of elements does not fit 64 bits.
+pub fn dropout_into<'a, 'b>(
+    x: impl Into<View<'a>>,
+    dropout: &Dropout,
+    out: impl Into<ViewMut<'b>>,
+    keep: Option<&mut Mask>,
+) -> Result<()> {
+    let (x, mut out) = (x.into(), out.into());
+    check_shape("output of dropout", x.shape(), out.shape())?;
+    check_forward(dropout, x.len(), keep.as_deref())?;
+    let isa = current_isa()?;
+    match (x.as_slice(), out.as_mut_slice()) {
+        (Some(x), Some(out)) => forward(isa, Some(x), dropout, out, keep),
+        _ => {
+            // Rows of any stride: the elements move first, the bits are drawn once for all of them.
+            let mut copy = x.to_tensor()?;
+            forward(isa, None, dropout, copy.as_mut_slice(), keep);
+            copy_into(&copy, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// Dropout in training in place; see [`dropout_into`].
+///
+/// # Errors
+/// [`Error::Length`] if `keep` has another length than `x`, [`Error::Overflow`] if the offset plus the
+/// number of elements does not fit 64 bits.
+pub fn dropout_in_place<'a>(
+    x: impl Into<ViewMut<'a>>,
+    dropout: &Dropout,
+    keep: Option<&mut Mask>,
+) -> Result<()> {
+    let mut x = x.into();
+    check_forward(dropout, x.len(), keep.as_deref())?;
+    let isa = current_isa()?;
+    if let Some(x) = x.as_mut_slice() {
+        forward(isa, None, dropout, x, keep);
+        return Ok(());
+    }
+    let mut copy = x.as_view().to_tensor()?;
+    forward(isa, None, dropout, copy.as_mut_slice(), keep);
+    copy_into(&copy, x)
+}
+
+fn check_forward(dropout: &Dropout, len: usize, keep: Option<&Mask>) -> Result<()> {
+    check_end(dropout, len)?;
+    keep.map_or(Ok(()), |keep| check_mask("mask to fill", keep, len))
+}
+
+fn forward(isa: Isa, x: Option<&[f32]>, dropout: &Dropout, out: &mut [f32], keep: Option<&mut Mask>) {
+    let (stream, scale) = (stream(dropout), dropout.scale());
+    match keep {
+        None => for_each_chunk(out, APPLY_WEIGHT, |start, out| {
+            let x = x.map(|x| &x[start..start + out.len()]);
+            dispatch(isa, Forward { stream: stream.skip(start), x, out, words: None, scale });
+        }),
+        Some(keep) => {
+            let words = keep.words_mut();
+            words.fill(0);
+            for_each_chunk_pair(out, words, APPLY_WEIGHT, |start, out, words| {
+                let x = x.map(|x| &x[start..start + out.len()]);
+                let words = Some(words);
+                dispatch(isa, Forward { stream: stream.skip(start), x, out, words, scale });
+            });
+        }
+    }
+}
+
+/// The gradient of dropout: `g * scale` where kept, `+0.0` where dropped. With `mask` the bits are
+/// those; with `None` they are drawn again from the key.
+///
+/// # Errors
+/// [`Error::Length`] if `mask` has another length than `g`, [`Error::Overflow`] if the offset plus the
+/// number of elements does not fit 64 bits.
+pub fn dropout_backward<'a>(
+    g: impl Into<View<'a>>,
+    dropout: &Dropout,
+    mask: Option<&Mask>,
+) -> Result<Tensor> {
+    let g = g.into();
+    let mut out = Tensor::zeros(g.shape())?;
+    dropout_backward_into(g, dropout, mask, &mut out)?;
+    Ok(out)
+}
+
+/// [`dropout_backward`] into given memory.
+///
+/// # Errors
+/// As [`dropout_backward`], and [`Error::Shape`] if `out` has another shape than `g`.
+pub fn dropout_backward_into<'a, 'b>(
+    g: impl Into<View<'a>>,
+    dropout: &Dropout,
+    mask: Option<&Mask>,
+    out: impl Into<ViewMut<'b>>,
+) -> Result<()> {
+    // Dropout is linear: without a mask, its gradient is dropout of the gradient.
+    let Some(mask) = mask else { return dropout_into(g, dropout, out, None) };
+    let (g, mut out) = (g.into(), out.into());
+    check_shape("output of dropout's backward pass", g.shape(), out.shape())?;
+    check_mask("mask of dropout", mask, g.len())?;
+    let isa = current_isa()?;
+    match (g.as_slice(), out.as_mut_slice()) {
+        (Some(g), Some(out)) => apply(isa, Some(g), mask, dropout.scale(), out),
+        _ => {
+            let mut copy = g.to_tensor()?;
+            apply(isa, None, mask, dropout.scale(), copy.as_mut_slice());
+            copy_into(&copy, out)?;
+        }
+    }
+    Ok(())
+}
+
+/// [`dropout_backward`] in place.
+///
+/// # Errors
+/// As [`dropout_backward`].
+pub fn dropout_backward_in_place<'a>(
+    g: impl Into<ViewMut<'a>>,
+    dropout: &Dropout,
+    mask: Option<&Mask>,
+) -> Result<()> {
+    let Some(mask) = mask else { return dropout_in_place(g, dropout, None) };
+    let mut g = g.into();
+    check_mask("mask of dropout", mask, g.len())?;
+    let isa = current_isa()?;
+    if let Some(g) = g.as_mut_slice() {
+        apply(isa, None, mask, dropout.scale(), g);
+        return Ok(());
+    }
+    let mut copy = g.as_view().to_tensor()?;
+    apply(isa, None, mask, dropout.scale(), copy.as_mut_slice());
+    copy_into(&copy, g)
+}
+
+fn apply(isa: Isa, x: Option<&[f32]>, mask: &Mask, scale: f32, out: &mut [f32]) {
+    let words = mask.as_words();
+    for_each_chunk(out, APPLY_WEIGHT, |start, out| {
+        let x = x.map(|x| &x[start..start + out.len()]);
+        dispatch(isa, Apply { x, out, words, offset: start, scale });
+    });
+}
+
+/// What inference does: nothing for the inverted form (a bit-for-bit copy, no random state touched), a
+/// factor of `1 - p` for the original form.
+///
+/// # Errors
+/// [`Error::Overflow`] if the copy does not fit in memory.
+pub fn dropout_inference<'a>(x: impl Into<View<'a>>, dropout: &Dropout) -> Result<Tensor> {
+    let mut out = x.into().to_tensor()?;
+    dropout_inference_in_place(&mut out, dropout)?;
+    Ok(out)
+}
+
+/// [`dropout_inference`] in place.
+///
+/// # Errors
+/// None today; a `Result` like every operation.
+pub fn dropout_inference_in_place<'a>(x: impl Into<ViewMut<'a>>, dropout: &Dropout) -> Result<()> {
+    match dropout.inference_scale() {
+        1.0 => Ok(()),
+        scale => scale_in_place(x, scale),
+    }
+}
