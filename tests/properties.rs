@@ -40,8 +40,8 @@ proptest! {
         let (mask, len) = (Mask::from_bools(&kept), kept.len());
         let mut bytes = mask.to_bytes();
         prop_assert_eq!(bytes.len(), len.div_ceil(8));
-        prop_assert_eq!(Mask::from_bytes(&bytes, len).as_ref(), Ok(&mask));
-        prop_assert_eq!(Mask::from_words(mask.as_words().to_vec(), len).as_ref(), Ok(&mask));
+        prop_assert_eq!(Mask::from_bytes(&bytes, len), Ok(mask.clone()));
+        prop_assert_eq!(Mask::from_words(mask.as_words().to_vec(), len), Ok(mask.clone()));
         for (i, kept) in kept.iter().enumerate() {
             prop_assert_eq!(bytes[i / 8] >> (i % 8) & 1 == 1, *kept);
         }
@@ -49,7 +49,7 @@ proptest! {
         if let (1.., Some(last)) = (len % 8, bytes.last_mut()) {
             *last |= noise << (len % 8);
         }
-        prop_assert_eq!(Mask::from_bytes(&bytes, len).as_ref(), Ok(&mask));
+        prop_assert_eq!(Mask::from_bytes(&bytes, len), Ok(mask.clone()));
         let mut words = mask.as_words().to_vec();
         if let (1.., Some(last)) = (len % 64, words.last_mut()) {
             *last |= u64::from(noise) << (len % 64);

@@ -1,12 +1,54 @@
 //! Reads which modules of the crate a source text names.
 
-/// The text without comments and without what follows `#[cfg(test)]` (by convention the last item).
+const TEST: &str = "#[cfg(test)]";
+
+/// The text without comments and without the items that only tests see.
 pub fn code(text: &str) -> String {
-    let text = text.split("#[cfg(test)]").next().unwrap_or("");
-    let lines = text
-        .lines()
-        .map(|line| line.split_once("//").map_or(line, |(code, _)| code));
-    lines.collect::<Vec<_>>().join("\n")
+    let text = without_comments(text);
+    let mut parts = text.split(TEST);
+    let first = parts.next().unwrap_or("").to_owned();
+    parts.fold(first, |code, part| code + after_item(part))
+}
+
+fn without_comments(text: &str) -> String {
+    let code = |line: &str| {
+        line.split_once("//")
+            .map_or(line, |(code, _)| code)
+            .to_owned()
+    };
+    text.lines().map(code).collect::<Vec<_>>().join("\n")
+}
+
+/// What follows the item that `rest` starts with: it ends at a `;` or with its braces.
+fn after_item(rest: &str) -> &str {
+    let mut depth = 0;
+    for (i, c) in rest.char_indices() {
+        match c {
+            '{' => depth += 1,
+            '}' => depth -= 1,
+            _ => {}
+        }
+        if depth == 0 && matches!(c, '}' | ';') {
+            return &rest[i + 1..];
+        }
+    }
+    ""
+}
+
+/// The names of the files that a module includes for its tests: `#[cfg(test)] mod name;`.
+pub fn test_files(text: &str) -> Vec<String> {
+    let text = without_comments(text);
+    let items = text
+        .split(TEST)
+        .skip(1)
+        .filter_map(|rest| rest.trim_start().strip_prefix("mod "));
+    let declared = items
+        .filter_map(|rest| rest.split_once(';'))
+        .map(|(name, _)| name);
+    declared
+        .filter(|name| !name.contains('{'))
+        .map(|name| name.trim().to_owned())
+        .collect()
 }
 
 /// Whether the code has `word` as a whole word.

@@ -76,8 +76,9 @@ pub fn battery(mask: &Mask, p: f64) -> Scores {
         scores.add(p_value, || format!("bit position {m}"));
     }
     scores.add(popcounts(words, p), || "popcounts".to_owned());
+    let total = ones(words);
     for lag in (1..=1024).chain(STRIDES) {
-        scores.add(autocorrelation(words, p, lag), || format!("lag {lag}"));
+        scores.add(lagged(words, total, p, lag), || format!("lag {lag}"));
     }
     scores
 }
@@ -151,35 +152,56 @@ pub fn popcounts(words: &[u64], p: f64) -> f64 {
 /// Correlation between the elements i and i + lag, under the normal approximation: the terms
 /// (b(i) - q) (b(i + lag) - q) of a perfect generator are uncorrelated, with variance (p q)^2.
 pub fn autocorrelation(words: &[u64], p: f64, lag: usize) -> f64 {
-    let later = &words[lag / 64..];
-    let shift = lag % 64;
+    lagged(words, ones(words), p, lag)
+}
+
+/// [`autocorrelation`] of words of which `total` bits are ones.
+fn lagged(words: &[u64], total: u64, p: f64, lag: usize) -> f64 {
+    let (later, shift) = (&words[lag / 64..], lag % 64);
     let pairs = later.len() - usize::from(shift > 0);
-    let shifted = (0..pairs).map(|i| {
-        let low = later[i] >> shift;
-        if shift == 0 {
-            low
-        } else {
-            low | later[i + 1] << (64 - shift)
+    let both: u32 = match shift {
+        0 => words
+            .iter()
+            .zip(later)
+            .map(|(a, b)| (a & b).count_ones())
+            .sum(),
+        _ => {
+            let shifted = later
+                .windows(2)
+                .map(|two| two[0] >> shift | two[1] << (64 - shift));
+            words
+                .iter()
+                .zip(shifted)
+                .map(|(a, b)| (a & b).count_ones())
+                .sum()
         }
-    });
-    covariance(words[..pairs].iter().copied().zip(shifted), p)
+    };
+    // Both sides are the whole but for a few words at an end.
+    let a_kept = total - ones(&words[pairs..]);
+    let unread = ones(&words[..lag / 64]) + u64::from((later[0] & ((1 << shift) - 1)).count_ones());
+    let past = if shift == 0 {
+        0
+    } else {
+        (later[pairs] >> shift).count_ones()
+    };
+    let b_kept = total - unread - u64::from(past);
+    covariance(64 * pairs as u64, [a_kept, b_kept, u64::from(both)], p)
 }
 
 /// Correlation between the same elements of two streams, likewise.
 pub fn cross_correlation(a: &[u64], b: &[u64], p: f64) -> f64 {
     assert_eq!(a.len(), b.len());
-    covariance(a.iter().copied().zip(b.iter().copied()), p)
+    let both = a
+        .iter()
+        .zip(b)
+        .map(|(a, b)| u64::from((a & b).count_ones()))
+        .sum();
+    covariance(64 * a.len() as u64, [ones(a), ones(b), both], p)
 }
 
-fn covariance(pairs: impl Iterator<Item = (u64, u64)>, p: f64) -> f64 {
-    let (mut words, mut a_kept, mut b_kept, mut both) = (0u64, 0u64, 0u64, 0u64);
-    for (a, b) in pairs {
-        words += 1;
-        a_kept += u64::from(a.count_ones());
-        b_kept += u64::from(b.count_ones());
-        both += u64::from((a & b).count_ones());
-    }
-    let (n, q) = (64.0 * words as f64, 1.0 - p);
+/// The p-value of `n` pairs of which so many keep the first, the second, and both.
+fn covariance(n: u64, [a_kept, b_kept, both]: [u64; 3], p: f64) -> f64 {
+    let (n, q) = (n as f64, 1.0 - p);
     let sum = both as f64 - q * (a_kept as f64 + b_kept as f64) + n * q * q;
     normal(sum / (n.sqrt() * p * q))
 }
@@ -291,6 +313,22 @@ mod tests {
         close(binomial(9, 10, 0.5), 22.0 / 1024.0);
         close(binomial(5, 10, 0.5), 1.0);
         close(binomial(1, 1 << 20, 2f64.powi(-40)), 2.0 * 2f64.powi(-20));
+    }
+
+    #[test]
+    fn lags_are_counted_bit_by_bit() {
+        let words: Vec<u64> = (1..50u64)
+            .map(|i| i.wrapping_mul(0x9E37_79B9_7F4A_7C15))
+            .collect();
+        let bit = |i: usize| f64::from((words[i / 64] >> (i % 64) & 1) as u32) - 0.7;
+        for lag in [1, 63, 64, 65, 128, 1000] {
+            let pairs = (64 * words.len() - lag) / 64 * 64;
+            let sum: f64 = (0..pairs).map(|i| bit(i) * bit(i + lag)).sum();
+            close(
+                autocorrelation(&words, 0.3, lag),
+                normal(sum / (pairs as f64).sqrt() / 0.21),
+            );
+        }
     }
 
     #[test]
