@@ -3,7 +3,8 @@
 use rand_xoshiro::Xoshiro256PlusPlus;
 use rand_xoshiro::rand_core::{Rng, SeedableRng};
 
-use super::{BLOCK, Bernoulli, GROUP, Xoshiro};
+use super::xoshiro::Xoshiro;
+use super::{BLOCK, Bernoulli, GROUP};
 use crate::key::Key;
 use crate::reference::stream;
 use crate::simd::{Isa, Kernel, Simd, WORDS, dispatch};
@@ -34,7 +35,14 @@ fn a_lane_is_xoshiro256_plus_plus() {
     for isa in Isa::available() {
         for (seed, block) in [(0, 0), (0, 1), (7, (1 << 52) - 1), (u64::MAX, 12_345)] {
             let key = Key::new(seed);
-            let draws = dispatch(*isa, Draws { key, block, count: 1100 });
+            let draws = dispatch(
+                *isa,
+                Draws {
+                    key,
+                    block,
+                    count: 1100,
+                },
+            );
             for lane in 0..WORDS {
                 let state = stream::lane_state(key.to_u128(), block, lane as u64);
                 let mut bytes = [0; 32];
@@ -43,7 +51,11 @@ fn a_lane_is_xoshiro256_plus_plus() {
                 }
                 let mut oracle = Xoshiro256PlusPlus::from_seed(bytes);
                 for (i, draw) in draws.iter().enumerate() {
-                    assert_eq!(draw[lane], oracle.next_u64(), "{isa}: lane {lane}, draw {i}");
+                    assert_eq!(
+                        draw[lane],
+                        oracle.next_u64(),
+                        "{isa}: lane {lane}, draw {i}"
+                    );
                 }
             }
         }
@@ -77,7 +89,11 @@ fn a_block_is_the_references() {
     for p in short.chain([0.1, 0.5, 2f64.powi(-9), f64::MIN_POSITIVE]) {
         let naive = stream::keep_bits(key.to_u128(), p, 3 * BLOCK as u64, BLOCK);
         for isa in Isa::available() {
-            assert_eq!(Ok(dispatch(*isa, Groups(key, p))), naive, "{isa}: p = {p:e}");
+            assert_eq!(
+                Ok(dispatch(*isa, Groups(key, p))),
+                naive,
+                "{isa}: p = {p:e}"
+            );
         }
     }
 }

@@ -3,7 +3,7 @@
 const TEST: &str = "#[cfg(test)]";
 
 /// The text without comments and without the items that only tests see.
-pub fn code(text: &str) -> String {
+pub(crate) fn code(text: &str) -> String {
     let text = without_comments(text);
     let mut parts = text.split(TEST);
     let first = parts.next().unwrap_or("").to_owned();
@@ -36,7 +36,7 @@ fn after_item(rest: &str) -> &str {
 }
 
 /// The names of the files that a module includes for its tests: `#[cfg(test)] mod name;`.
-pub fn test_files(text: &str) -> Vec<String> {
+pub(crate) fn test_files(text: &str) -> Vec<String> {
     let text = without_comments(text);
     let items = text
         .split(TEST)
@@ -52,14 +52,14 @@ pub fn test_files(text: &str) -> Vec<String> {
 }
 
 /// Whether the code has `word` as a whole word.
-pub fn has_word(code: &str, word: &str) -> bool {
+pub(crate) fn has_word(code: &str, word: &str) -> bool {
     code.split(|c: char| !c.is_alphanumeric() && c != '_')
         .any(|found| found == word)
 }
 
 /// The first names of all paths that start at the crate's root: after `crate::`, and after as many
 /// `super::` as the file's module is deep.
-pub fn root_names(code: &str, depth: usize) -> Vec<String> {
+pub(crate) fn root_names(code: &str, depth: usize) -> Vec<String> {
     let climb = "super::".repeat(depth);
     let after_crate = code.split("crate::").skip(1);
     // One `super::` more would leave the crate, one less stays inside of the module.
@@ -107,7 +107,7 @@ fn first_name(path: &str) -> String {
 }
 
 /// Pairs (module, name) that the root re-exports, from the `use` lines of `lib.rs`.
-pub fn re_exports(lib: &str) -> Vec<(String, String)> {
+pub(crate) fn re_exports(lib: &str) -> Vec<(String, String)> {
     let uses = lib
         .split(';')
         .filter_map(|item| item.split_once("pub use ").map(|(_, path)| path));

@@ -7,7 +7,7 @@ use elision::{Isa, Key, Level};
 
 /// Runs `check` on every instruction set that this processor has and says on the terminal which ran, so
 /// that a level that is absent is seen to be absent. Fails if an available level did not run.
-pub fn on_every_isa(test: &str, mut check: impl FnMut(Isa)) {
+pub(crate) fn on_every_isa(test: &str, mut check: impl FnMut(Isa)) {
     let mut ran = Vec::new();
     for &isa in Isa::available() {
         isa.install(|| check(isa));
@@ -39,7 +39,7 @@ fn report(test: &str, ran: &[Level]) {
 }
 
 /// Runs `f` in a rayon pool of `threads` threads.
-pub fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
+pub(crate) fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()
@@ -48,31 +48,31 @@ pub fn on_threads<R: Send>(threads: usize, f: impl FnOnce() -> R + Send) -> R {
 }
 
 /// The key of a seed, folded with each number in turn.
-pub fn key(seed: u64, folds: &[u64]) -> Key {
+pub(crate) fn key(seed: u64, folds: &[u64]) -> Key {
     folds.iter().fold(Key::new(seed), |key, &n| key.fold_in(n))
 }
 
 /// The bit patterns, for comparisons that tell -0.0 from 0.0.
-pub fn bits(x: &[f32]) -> Vec<u32> {
+pub(crate) fn bits(x: &[f32]) -> Vec<u32> {
     x.iter().map(|x| x.to_bits()).collect()
 }
 
 /// 64-bit FNV-1a.
-pub fn fnv1a(bytes: &[u8]) -> u64 {
+pub(crate) fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, &byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })
 }
 
 /// Finite values of both signs and many magnitudes, the same in every run.
-pub fn values(n: usize) -> Vec<f32> {
+pub(crate) fn values(n: usize) -> Vec<f32> {
     (0..n as u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) as i32) as f32 / 65_536.0)
         .collect()
 }
 
 /// Values that go wrong where a dropped element is multiplied by zero.
-pub const SPECIAL: [f32; 12] = [
+pub(crate) const SPECIAL: [f32; 12] = [
     f32::NAN,
     f32::INFINITY,
     f32::NEG_INFINITY,

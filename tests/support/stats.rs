@@ -7,14 +7,14 @@
 use elision::Mask;
 
 /// The probability that a perfect generator fails one test.
-pub const FALSE_ALARM: f64 = 1e-7;
+pub(crate) const FALSE_ALARM: f64 = 1e-7;
 
 /// The p-values of a test and where the smallest came from.
 #[derive(Debug)]
-pub struct Scores {
-    pub count: usize,
-    pub smallest: f64,
-    pub what: String,
+pub(crate) struct Scores {
+    pub(crate) count: usize,
+    pub(crate) smallest: f64,
+    pub(crate) what: String,
 }
 
 impl Default for Scores {
@@ -28,7 +28,7 @@ impl Default for Scores {
 }
 
 impl Scores {
-    pub fn add(&mut self, p_value: f64, what: impl FnOnce() -> String) {
+    pub(crate) fn add(&mut self, p_value: f64, what: impl FnOnce() -> String) {
         assert!(
             (0.0..=1.0 + 1e-9).contains(&p_value),
             "{} has p-value {p_value}",
@@ -40,7 +40,7 @@ impl Scores {
         }
     }
 
-    pub fn join(&mut self, other: Self, source: &str) {
+    pub(crate) fn join(&mut self, other: Self, source: &str) {
         self.count += other.count;
         if other.smallest < self.smallest {
             (self.smallest, self.what) = (other.smallest, format!("{source}: {}", other.what));
@@ -48,17 +48,17 @@ impl Scores {
     }
 
     /// Whether a generator with these p-values is rejected.
-    pub fn reject(&self) -> bool {
+    pub(crate) fn reject(&self) -> bool {
         self.smallest * (self.count as f64) < FALSE_ALARM
     }
 
-    pub fn assert_random(&self) {
+    pub(crate) fn assert_random(&self) {
         assert!(self.count > 0 && !self.reject(), "not random: {self:?}");
     }
 }
 
 /// Every statistic of this file; `mask` should hold some millions of elements.
-pub fn battery(mask: &Mask, p: f64) -> Scores {
+pub(crate) fn battery(mask: &Mask, p: f64) -> Scores {
     let mut scores = Scores::default();
     let words = whole_words(mask);
     scores.add(frequency(words, p), || "kept fraction".to_owned());
@@ -108,13 +108,13 @@ fn ones(words: &[u64]) -> u64 {
 }
 
 /// The number of dropped elements against the binomial distribution.
-pub fn frequency(words: &[u64], p: f64) -> f64 {
+pub(crate) fn frequency(words: &[u64], p: f64) -> f64 {
     let n = 64 * words.len() as u64;
     binomial(n - ones(words), n, p)
 }
 
 /// The same for each of the 64 bit positions of a word.
-pub fn positions(words: &[u64], p: f64) -> [f64; 64] {
+pub(crate) fn positions(words: &[u64], p: f64) -> [f64; 64] {
     std::array::from_fn(|m| {
         let kept: u64 = words.iter().map(|word| word >> m & 1).sum();
         binomial(words.len() as u64 - kept, words.len() as u64, p)
@@ -123,7 +123,7 @@ pub fn positions(words: &[u64], p: f64) -> [f64; 64] {
 
 /// The number of dropped elements in each word against Binomial(64, p), by chi-square over the counts
 /// that are expected at least ten times; the rarer ones on either side are pooled.
-pub fn popcounts(words: &[u64], p: f64) -> f64 {
+pub(crate) fn popcounts(words: &[u64], p: f64) -> f64 {
     let mut seen = [0.0; 65];
     for word in words {
         seen[word.count_zeros() as usize] += 1.0;
@@ -151,7 +151,7 @@ pub fn popcounts(words: &[u64], p: f64) -> f64 {
 
 /// Correlation between the elements i and i + lag, under the normal approximation: the terms
 /// (b(i) - q) (b(i + lag) - q) of a perfect generator are uncorrelated, with variance (p q)^2.
-pub fn autocorrelation(words: &[u64], p: f64, lag: usize) -> f64 {
+pub(crate) fn autocorrelation(words: &[u64], p: f64, lag: usize) -> f64 {
     lagged(words, ones(words), p, lag)
 }
 
@@ -189,7 +189,7 @@ fn lagged(words: &[u64], total: u64, p: f64, lag: usize) -> f64 {
 }
 
 /// Correlation between the same elements of two streams, likewise.
-pub fn cross_correlation(a: &[u64], b: &[u64], p: f64) -> f64 {
+pub(crate) fn cross_correlation(a: &[u64], b: &[u64], p: f64) -> f64 {
     assert_eq!(a.len(), b.len());
     let both = a
         .iter()
@@ -207,17 +207,17 @@ fn covariance(n: u64, [a_kept, b_kept, both]: [u64; 3], p: f64) -> f64 {
 }
 
 /// Two-sided p-value of a standard normal score.
-pub fn normal(z: f64) -> f64 {
+pub(crate) fn normal(z: f64) -> f64 {
     gamma_q(0.5, z * z / 2.0)
 }
 
 /// Upper-tail p-value of a chi-square score.
-pub fn chi_square(x: f64, freedom: u32) -> f64 {
+pub(crate) fn chi_square(x: f64, freedom: u32) -> f64 {
     gamma_q(f64::from(freedom) / 2.0, x / 2.0)
 }
 
 /// Two-sided p-value of `k` successes in `n` trials: twice the smaller tail, summed term by term.
-pub fn binomial(k: u64, n: u64, p: f64) -> f64 {
+pub(crate) fn binomial(k: u64, n: u64, p: f64) -> f64 {
     let odds = p / (1.0 - p);
     let at = ln_binomial_pmf(k, n, p).exp();
     let upper = tail(at, (k..n).map(|k| (n - k) as f64 / (k + 1) as f64 * odds));
