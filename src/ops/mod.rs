@@ -8,6 +8,7 @@ mod activation;
 mod check;
 mod dropout;
 mod elementwise;
+mod linear;
 mod matmul;
 mod optimizer;
 mod reduce;
@@ -26,6 +27,9 @@ pub use dropout::{
 pub use elementwise::{
     add, add_assign, add_into, copy_into, div, div_into, mul, mul_assign, mul_into, scale_in_place,
     scale_into, sub, sub_into,
+};
+pub use linear::{
+    LinearGrads, LinearGradsInto, Saved, linear, linear_backward, linear_backward_into, linear_into,
 };
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
