@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exec::{Job, current_isa, product};
 use crate::kernels::gemm::{Operand, TileEpilogue};
 use crate::ops::check::{check_rank, check_shape};
@@ -90,7 +90,19 @@ pub(super) fn product_into(
         return Ok(());
     }
     let mut copy = Tensor::zeros(&[rows, cols])?;
-    product_into(isa, factors, epilogue, pre, copy.view_mut())?;
+    let c = MatrixMut::new(copy.as_mut_slice(), rows, cols, cols);
+    let c = c.ok_or(Error::Overflow("output of a product"))?;
+    product(
+        isa,
+        Job {
+            a,
+            b,
+            depth,
+            c,
+            pre,
+            epilogue,
+        },
+    );
     copy_into(&copy, out)
 }
 
@@ -115,6 +127,9 @@ pub(super) fn operand(view: View<'_>) -> Operand<'_> {
 pub(super) fn matrix_mut<'a>(view: &'a mut ViewMut<'_>) -> Option<MatrixMut<'a>> {
     let (rows, cols) = (view.shape()[0], view.shape()[1]);
     let (row_stride, col_stride) = (view.strides()[0], view.strides()[1]);
+    if rows == 0 || cols == 0 {
+        return MatrixMut::new(&mut [], rows, cols, cols);
+    }
     if col_stride != 1 && cols > 1 {
         return None;
     }
