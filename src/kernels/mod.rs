@@ -5,4 +5,5 @@ pub(crate) mod activation;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod math;
+pub(crate) mod reduce;
 pub(crate) mod softmax;

@@ -3,6 +3,8 @@
 
 mod elementwise;
 pub mod math;
+pub mod reduce;
 pub mod softmax;
 
 pub use elementwise::{map, zip};
+pub use reduce::{max, mean, sum, sum_f64};
