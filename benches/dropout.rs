@@ -3,7 +3,7 @@
 mod common;
 
 use common::{Case, Name, numbers, places, time};
-use elision::{Dropout, Key, Mask, ops, reference};
+use elision::{Dropout, Key, Mask, View, ViewMut, ops, reference};
 
 /// What is timed.
 #[derive(Clone, Copy)]
@@ -43,7 +43,10 @@ struct Elementwise {
 impl Elementwise {
     fn new(work: Work, p: f64, n: usize) -> Self {
         let dropout = Dropout::new(Key::new(1), p).unwrap();
-        let mask = Mask::draw(&dropout, n).unwrap();
+        let mask = match work {
+            Work::Backward => Mask::draw(&dropout, n).unwrap(),
+            _ => Mask::none(n),
+        };
         Self {
             work,
             dropout,
@@ -57,8 +60,8 @@ impl Elementwise {
 impl Case for Elementwise {
     fn run(&mut self) {
         let shape = [self.x.len()];
-        let x = elision::View::contiguous(&self.x, &shape).unwrap();
-        let y = elision::ViewMut::contiguous(&mut self.y, &shape).unwrap();
+        let x = View::contiguous(&self.x, &shape).unwrap();
+        let y = ViewMut::contiguous(&mut self.y, &shape).unwrap();
         let dropout = &self.dropout;
         match self.work {
             Work::ScaledCopy => ops::scale_into(x, dropout.scale(), y),

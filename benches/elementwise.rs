@@ -102,11 +102,10 @@ impl Case for Elementwise {
 
     fn check(&self) {
         let (a, b, row) = (self.a.view(), self.b.view(), self.row.view());
-        let zip = reference::elementwise::zip;
         let expected = match self.work {
-            Work::Add => zip(a, b, |a, b| a + b),
-            Work::Div => zip(a, b, |a, b| a / b),
-            Work::AddRow => zip(a, row, |a, b| a + b),
+            Work::Add => reference::zip(a, b, |a, b| a + b),
+            Work::Div => reference::zip(a, b, |a, b| a / b),
+            Work::AddRow => reference::zip(a, row, |a, b| a + b),
             Work::CopyTransposed => a.transpose(0, 1).unwrap().to_tensor(),
             Work::Activate(f) => {
                 return self.check_near(|a, _| reference::math::activation(f, a));

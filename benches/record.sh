@@ -11,12 +11,13 @@ cd "$(dirname "$0")/.."
 machine=${1:?usage: benches/record.sh MACHINE [arguments of cargo bench]}
 shift
 file=docs/bench/$machine/$(date -u +%F).csv
+revision=$(git describe --always --dirty)
 
 # A folder of its own, so that results of earlier runs are not taken for this one's.
 CRITERION_HOME=$PWD/target/record
 export CRITERION_HOME
 rm -rf "$CRITERION_HOME"
-cargo bench --package elision --benches "$@"
+cargo bench --package elision "$@"
 
 cpu=$(sed -n 's/^model name[[:space:]]*: //p' /proc/cpuinfo 2>/dev/null | head -n 1 || true)
 [ -n "$cpu" ] || cpu=$(sysctl -n machdep.cpu.brand_string 2>/dev/null || uname -m)
@@ -26,7 +27,7 @@ mkdir -p "$(dirname "$file")"
     echo "# cpu: $cpu"
     echo "# threads of the machine: $(getconf _NPROCESSORS_ONLN)"
     echo "# rustc: $(rustc --version)"
-    echo "# revision: $(git describe --always --dirty)"
+    echo "# revision: $revision"
     echo "# ELISION_MAX_ISA: ${ELISION_MAX_ISA:-not set}"
     echo "# low and high bound the median with 95 % confidence; throughput is 10^9 elements a second, or"
     echo "# 10^9 floating-point operations a second where the id begins with gemm or linear."
@@ -41,5 +42,6 @@ mkdir -p "$(dirname "$file")"
             | map(tostring) | join(",")
         ' "$(dirname "$estimates")/benchmark.json" "$estimates"
     done
-} >"$file"
+} >"$CRITERION_HOME/record.csv"
+mv "$CRITERION_HOME/record.csv" "$file"
 echo "$file: $(grep -vc -e '^#' -e '^id,' "$file") results"
