@@ -34,6 +34,23 @@ pub(super) struct Target<'a, 'm> {
 }
 
 impl Target<'_, '_> {
+    /// Asks for the lines of a tile's place in the product, so that they arrive while it is computed: the
+    /// 28 misses of a large tile would otherwise cost a tenth of its time.
+    #[inline(always)]
+    pub(super) fn prefetch<S: Simd, const MR: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        (row, col): (usize, usize),
+    ) {
+        let rows = MR.min(self.c.rows() - row);
+        let cols = (NV * LANES).min(self.c.cols() - col);
+        for r in row..row + rows {
+            for line in self.c.row_mut(r, col..col + cols).chunks(LANES) {
+                simd.prefetch(&line[0]);
+            }
+        }
+    }
+
     /// Adds the used part of a tile to the product at (`row`, `col`) of the part, and finishes the
     /// elements whose sums are complete.
     #[inline(always)]

@@ -135,6 +135,7 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_
                     let b_panel = &b_block[jr * depth..(jr + nr) * depth];
                     for ir in (0..rows).step_by(mr) {
                         let a_panel = &a_block[ir * depth..(ir + mr) * depth];
+                        target.prefetch::<S, MR, NV>(simd, (ic + ir, jc + jr));
                         let tile = tile::multiply::<S, MR, NV>(simd, a_panel, b_panel);
                         target.put(simd, &tile, (ic + ir, jc + jr), &epilogue);
                     }

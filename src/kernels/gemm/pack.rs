@@ -160,7 +160,8 @@ fn pack_along<S: Simd>(
     }
 }
 
-/// One panel of an operand whose depth is contiguous: blocks of 16 x 16, transposed in registers.
+/// One panel of an operand whose depth is contiguous: blocks of 16 x 16, transposed in registers. All
+/// depths of 16 neighbours come before the next 16, since the processor follows that many rows ahead.
 #[inline(always)]
 fn pack_across<S: Simd>(
     simd: S,
@@ -169,17 +170,17 @@ fn pack_across<S: Simd>(
     width: usize,
     panel: &mut [f32],
 ) {
-    for d in (0..block.depth).step_by(LANES) {
-        let depth = LANES.min(block.depth - d);
-        let out = &mut panel[d * width..(d + depth) * width];
-        for start in (0..block.count).step_by(LANES) {
-            let count = LANES.min(block.count - start);
+    for start in (0..block.count).step_by(LANES) {
+        let count = LANES.min(block.count - start);
+        for d in (0..block.depth).step_by(LANES) {
+            let depth = LANES.min(block.depth - d);
             let mut rows = [simd.splat(0.0); LANES];
             for (i, row) in rows.iter_mut().enumerate().take(count) {
-                *row =
-                    operand.along_row(simd, block.first + start + i, block.first_depth + d, depth);
+                let at = (block.first + start + i, block.first_depth + d);
+                *row = operand.along_row(simd, at.0, at.1, depth);
             }
             let columns = simd.transpose(rows);
+            let out = &mut panel[d * width..(d + depth) * width];
             for (out, column) in out.chunks_exact_mut(width).zip(columns) {
                 simd.store_up_to(column, &mut out[start..start + count]);
             }
