@@ -173,8 +173,7 @@ impl Apply<'_> {
     }
 }
 
-/// Applies one word's bits to at most 64 elements. A factor of 1 is not multiplied by: that would make a
-/// signalling NaN quiet, and p = 0 promises the identity.
+/// Applies one word's bits to at most 64 elements.
 #[inline(always)]
 fn apply_word<S: Simd, const SCALED: bool>(
     simd: S,
@@ -183,18 +182,36 @@ fn apply_word<S: Simd, const SCALED: bool>(
     out: &mut [f32],
     scale: S::F32,
 ) {
-    for (i, out) in out.chunks_mut(LANES).enumerate() {
-        let start = LANES * i;
-        let mut v = match x {
-            Some(x) => simd.load_up_to(&x[start..start + out.len()]),
-            None => simd.load_up_to(out),
-        };
-        if SCALED {
-            v = simd.mul(v, scale);
+    let (whole, tail) = out.as_chunks_mut::<LANES>();
+    let rest = LANES * whole.len();
+    if let Some(x) = x {
+        let (x_whole, x_tail) = x.as_chunks::<LANES>();
+        for (i, (out, x)) in whole.iter_mut().zip(x_whole).enumerate() {
+            let kept = keep::<S, SCALED>(simd, bits >> (LANES * i), simd.load(x), scale);
+            simd.store(kept, out);
         }
-        let keep = simd.pred_from_bits((bits >> start) as u16);
-        simd.store_up_to(simd.select_or_zero(keep, v), out);
+        if !tail.is_empty() {
+            let x = simd.load_up_to(x_tail);
+            simd.store_up_to(keep::<S, SCALED>(simd, bits >> rest, x, scale), tail);
+        }
+    } else {
+        for (i, out) in whole.iter_mut().enumerate() {
+            let kept = keep::<S, SCALED>(simd, bits >> (LANES * i), simd.load(out), scale);
+            simd.store(kept, out);
+        }
+        if !tail.is_empty() {
+            let x = simd.load_up_to(tail);
+            simd.store_up_to(keep::<S, SCALED>(simd, bits >> rest, x, scale), tail);
+        }
     }
+}
+
+/// `if bit { x * scale } else { +0.0 }` for the lowest 16 bits. A factor of 1 is not multiplied by: that
+/// would make a signalling NaN quiet, and p = 0 promises the identity.
+#[inline(always)]
+fn keep<S: Simd, const SCALED: bool>(simd: S, bits: u64, x: S::F32, scale: S::F32) -> S::F32 {
+    let scaled = if SCALED { simd.mul(x, scale) } else { x };
+    simd.select_or_zero(simd.pred_from_bits(bits as u16), scaled)
 }
 
 /// Draws and applies in one pass; keeps the bits if `words` is given.
@@ -243,13 +260,18 @@ impl<S: Simd, const SCALED: bool> Visitor<S> for Pass<'_, SCALED> {
         simd.u64_store(bits, &mut group);
         let out = &mut out[piece.at..piece.at + piece.len];
         let x = x.map(|x| &x[piece.at..piece.at + piece.len]);
-        for (i, out) in out.chunks_mut(64).enumerate() {
-            let bits = match piece.len {
-                GROUP => group[i],
-                _ => bits_at(&group, piece.skipped + 64 * i),
-            };
-            let x = x.map(|x| &x[64 * i..64 * i + out.len()]);
-            apply_word::<S, SCALED>(simd, bits, x, out, scale);
+        if piece.len == GROUP {
+            for (i, &bits) in group.iter().enumerate() {
+                let range = 64 * i..64 * i + 64;
+                let x = x.map(|x| &x[range.clone()]);
+                apply_word::<S, SCALED>(simd, bits, x, &mut out[range], scale);
+            }
+        } else {
+            for (i, out) in out.chunks_mut(64).enumerate() {
+                let bits = bits_at(&group, piece.skipped + 64 * i);
+                let x = x.map(|x| &x[64 * i..64 * i + out.len()]);
+                apply_word::<S, SCALED>(simd, bits, x, out, scale);
+            }
         }
         if let Some(words) = words {
             words.visit(simd, bits, piece);

@@ -25,9 +25,9 @@ impl Blocking {
     pub const fn of(level: Level) -> Self {
         match level {
             // 32 registers: 28 accumulators, 2 vectors of B, and A broadcast from memory. A tile's panel
-            // of A (28 KiB) stays in the 48 KiB first-level cache while panels of B pass by at 128
+            // of A (21 KiB) stays in the 48 KiB first-level cache while panels of B pass by at 128
             // bytes for 28 multiply-adds; A's block (0.6 MiB) and the panel of B at hand share the 2 MiB
-            // second-level cache; B's block (4 MiB) is read from the third.
+            // second-level cache; B's block (3 MiB) is read from the third.
             Level::Avx512 => Self {
                 mr: 14,
                 nr: 32,
