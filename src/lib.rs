@@ -1,4 +1,86 @@
-//! elision
+//! elision is a SIMD CPU tensor engine in which dropout costs nothing.
+//!
+//! Dropout masks are bits, drawn at many to the nanosecond from keyed xoshiro256++ streams, and fused into
+//! whatever they follow: a dropout pass takes the time of a scaled copy, and a linear layer with bias, ReLU
+//! and dropout the time of the matrix product. The probability is honoured exactly, and a mask is a function
+//! of its key alone: the same on every machine, with any number of threads.
+//!
+//! # Dropout of anything that lies in memory
+//!
+//! ```
+//! use elision::{Dropout, Key, Mask, View, ViewMut, ops};
+//!
+//! let x = vec![1.0_f32; 600];
+//! let mut y = vec![0.0_f32; 600];
+//! let dropout = Dropout::new(Key::new(42).fold_in(7), 0.1)?; // seed 42, layer 7
+//! let mut mask = Mask::none(600);
+//! let shape = [20, 30];
+//! ops::dropout_into(
+//!     View::contiguous(&x, &shape)?,
+//!     &dropout,
+//!     ViewMut::contiguous(&mut y, &shape)?,
+//!     Some(&mut mask),
+//! )?;
+//! assert_eq!(y[0] == 0.0, mask.get(0) == Some(false));
+//! # Ok::<(), elision::Error>(())
+//! ```
+//!
+//! # A fused layer and its gradients
+//!
+//! ```
+//! use elision::{Activation, Dropout, Epilogue, Key, Tensor, ops};
+//!
+//! let (x, w) = (Tensor::full(&[64, 100], 0.1)?, Tensor::full(&[50, 100], 0.02)?);
+//! let bias = Tensor::zeros(&[50])?;
+//! let layer = Epilogue {
+//!     bias: Some(bias.view()),
+//!     activation: Activation::Relu,
+//!     dropout: Some(Dropout::new(Key::new(42), 0.5)?),
+//! };
+//! let (y, saved) = ops::linear(&x, &w, &layer)?;
+//! let grads = ops::linear_backward(&y, &x, &w, &layer, &saved)?;
+//! assert_eq!(grads.x.shape(), [64, 100]);
+//! # Ok::<(), elision::Error>(())
+//! ```
+//!
+//! # Training
+//!
+//! ```
+//! use elision::train::{LayerConfig, Mlp, MlpConfig, Optimizer, Trainer};
+//! use elision::{Activation, Key, Tensor};
+//!
+//! let layers = vec![
+//!     LayerConfig { units: 64, activation: Activation::Relu, p: 0.5 },
+//!     LayerConfig { units: 2, activation: Activation::Identity, p: 0.0 },
+//! ];
+//! let mlp = Mlp::new(&MlpConfig { inputs: 3, input_p: 0.2, layers }, Key::new(1))?;
+//! let mut trainer = Trainer::new(mlp, Optimizer::adam(1e-3)?, Key::new(2))?;
+//! let x = Tensor::from_slice(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0], &[2, 3])?;
+//! let batch = trainer.step(&x, &[0, 1])?;
+//! assert!(batch.loss.is_finite());
+//! # Ok::<(), elision::Error>(())
+//! ```
+//!
+//! # Instruction sets
+//!
+//! The best of AVX-512, AVX2 and the portable backend is chosen when the program runs; no compiler flag is
+//! needed. `ELISION_MAX_ISA=scalar|portable|avx2|avx512` caps the choice, [`Isa::install`] makes it for a
+//! closure. Everything but matrix products gives the same bits on all of them.
+//!
+//! # Threads
+//!
+//! Work that is large enough is shared on the ambient rayon pool: the global one, or the one whose `install`
+//! you are in. The library never builds or resizes a pool, and the number of threads never changes a result.
+//!
+//! # Errors
+//!
+//! Operations return a [`Result`] and never panic on their arguments; a call that fails has written nothing
+//! to your memory.
+//!
+//! # Minimum Rust version
+//!
+//! 1.89, which `wide` and the AVX-512 intrinsics need. There are no features.
+
 mod activation;
 mod dropout;
 mod epilogue;
@@ -12,6 +94,7 @@ pub mod reference;
 mod rng;
 pub mod simd;
 mod tensor;
+pub mod train;
 
 pub use activation::Activation;
 pub use dropout::{Dropout, Form};

@@ -8,3 +8,5 @@ pub(crate) mod gemm;
 pub(crate) mod keep;
 pub(crate) mod math;
 pub(crate) mod optimizer;
+pub(crate) mod reduce;
+pub(crate) mod softmax;

@@ -4,13 +4,22 @@
 //! any slice with any strides. The form `…_into` writes to memory that the caller has; a call that
 //! returns an error has written nothing.
 
+mod activation;
 mod check;
 mod dropout;
 mod elementwise;
+mod linear;
 mod matmul;
 mod optimizer;
-pub(crate) mod strided;
+mod reduce;
+mod softmax;
+mod strided;
 
+pub use activation::{
+    activate, activate_backward, activate_backward_in_place, activate_backward_into, activate_in_place, activate_into, erf,
+    erf_into, exp, exp_into, gelu, gelu_erf, gelu_erf_into, gelu_into, ln, ln_into, relu, relu_into, sigmoid,
+    sigmoid_into, tanh, tanh_into,
+};
 pub use dropout::{
     dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,
     dropout_inference, dropout_inference_in_place, dropout_into,
@@ -19,5 +28,10 @@ pub use elementwise::{
     add, add_assign, add_into, copy_into, div, div_into, mul, mul_assign, mul_into, scale_in_place,
     scale_into, sub, sub_into,
 };
+pub use linear::{
+    LinearGrads, LinearGradsInto, Saved, linear, linear_backward, linear_backward_into, linear_into,
+};
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
+pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
+pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_cross_entropy, softmax_into};

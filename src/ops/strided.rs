@@ -98,7 +98,14 @@ fn run<O: Pass>(
     mut out: ViewMut<'_>,
 ) -> Result<()> {
     let isa = exec::current_isa()?;
-    let plan = Plan::new(a.as_ref(), &b, &out);
+    let plan = Plan::new((0..out.rank()).map(|axis| {
+        let (right, out_stride) = (b.strides()[axis], out.strides()[axis]);
+        let left = a.map_or(out_stride, |a| a.strides()[axis]);
+        Axis {
+            size: out.shape()[axis],
+            strides: [left, right, out_stride],
+        }
+    }));
     let (a, b) = (a.map(|a| a.data()), b.data());
     let len = out.len();
     if let Some(out) = out.as_mut_slice() {
@@ -137,77 +144,73 @@ fn run<O: Pass>(
     Ok(())
 }
 
-/// One axis after merging.
-#[derive(Clone, Copy, Default)]
-struct Axis {
-    size: usize,
-    /// Strides of the left operand, the right one and the output.
-    strides: [usize; 3],
+/// One axis after merging, with its stride in each of `K` operands.
+#[derive(Clone, Copy)]
+pub(super) struct Axis<const K: usize> {
+    pub(super) size: usize,
+    pub(super) strides: [usize; K],
 }
 
 /// The merged axes, outermost first. There is always at least one.
 #[derive(Clone, Copy)]
-struct Plan {
-    axes: [Axis; MAX_RANK],
+pub(super) struct Plan<const K: usize> {
+    axes: [Axis<K>; MAX_RANK],
     rank: usize,
 }
 
-impl Plan {
-    fn new(a: Option<&View<'_>>, b: &View<'_>, out: &ViewMut<'_>) -> Self {
+impl<const K: usize> Plan<K> {
+    /// Merges at most [`MAX_RANK`] axes; those of size 1 do not matter and are left out.
+    pub(super) fn new(axes: impl Iterator<Item = Axis<K>>) -> Self {
+        // A single element is a run of length 1, on which every stride is as good as 1.
+        let one = Axis {
+            size: 1,
+            strides: [1; K],
+        };
         let mut plan = Self {
-            axes: [Axis::default(); MAX_RANK],
+            axes: [one; MAX_RANK],
             rank: 0,
         };
-        for (axis, &size) in out.shape().iter().enumerate() {
-            let (right, out) = (b.strides()[axis], out.strides()[axis]);
-            let left = a.map_or(out, |a| a.strides()[axis]);
-            if size != 1 {
-                plan.push(Axis {
-                    size,
-                    strides: [left, right, out],
-                });
-            }
+        for axis in axes.filter(|axis| axis.size != 1) {
+            plan.push(axis);
         }
-        if plan.rank == 0 {
-            // A single element: a run of length 1, on which every stride is as good as 1.
-            plan.push(Axis {
-                size: 1,
-                strides: [1; 3],
-            });
-        }
+        plan.rank = plan.rank.max(1);
         plan
     }
 
     /// Appends an axis, merged with the one before it if each operand goes through both in equal steps.
-    fn push(&mut self, axis: Axis) {
+    fn push(&mut self, axis: Axis<K>) {
         if let Some(outer) = self.axes[..self.rank].last_mut() {
             let mut steps = outer.strides.iter().zip(axis.strides);
             if steps.all(|(&outer, inner)| inner.checked_mul(axis.size) == Some(outer)) {
-                *outer = Axis {
-                    size: outer.size * axis.size,
-                    ..axis
-                };
+                let size = outer.size * axis.size;
+                *outer = Axis { size, ..axis };
                 return;
             }
         }
         self.axes[self.rank] = axis;
         self.rank += 1;
     }
+
+    /// The innermost axis.
+    #[inline(always)]
+    pub(super) fn inner(&self) -> Axis<K> {
+        self.axes[self.rank - 1]
+    }
 }
 
 /// A place in the walk: the index of each axis, and the offset of each operand.
-struct Place {
+pub(super) struct Place<const K: usize> {
     index: [usize; MAX_RANK],
-    offsets: [usize; 3],
+    pub(super) offsets: [usize; K],
 }
 
-impl Place {
+impl<const K: usize> Place<K> {
     /// The place of the `flat`-th element.
     #[inline(always)]
-    fn new(plan: &Plan, mut flat: usize) -> Self {
+    pub(super) fn new(plan: &Plan<K>, mut flat: usize) -> Self {
         let mut place = Self {
             index: [0; MAX_RANK],
-            offsets: [0; 3],
+            offsets: [0; K],
         };
         for (index, axis) in place.index.iter_mut().zip(&plan.axes[..plan.rank]).rev() {
             *index = flat % axis.size;
@@ -219,9 +222,15 @@ impl Place {
         place
     }
 
+    /// How many elements are left in the innermost axis.
+    #[inline(always)]
+    pub(super) fn left(&self, plan: &Plan<K>) -> usize {
+        plan.inner().size - self.index[plan.rank - 1]
+    }
+
     /// Moves on by `n` elements, which must not pass the end of the innermost axis.
     #[inline(always)]
-    fn advance(&mut self, plan: &Plan, n: usize) {
+    pub(super) fn advance(&mut self, plan: &Plan<K>, n: usize) {
         let mut step = n;
         for (index, axis) in self.index.iter_mut().zip(&plan.axes[..plan.rank]).rev() {
             *index += step;
@@ -243,7 +252,7 @@ impl Place {
 /// The elements `start..start + len` of a walk.
 struct Walk<'a, O> {
     op: O,
-    plan: Plan,
+    plan: Plan<3>,
     a: Option<&'a [f32]>,
     b: &'a [f32],
     start: usize,
@@ -265,7 +274,7 @@ impl<O: Pass> Kernel for Walk<'_, O> {
             return;
         }
         let plan = self.plan;
-        let inner = plan.axes[plan.rank - 1];
+        let inner = plan.inner();
         let [left, right, out] = inner.strides;
         let longest = if left.max(right).max(out) > 1 {
             GATHER
@@ -296,6 +305,10 @@ impl<O: Pass> Walk<'_, O> {
         n: usize,
         [ga, gb, go]: &mut Scratch,
     ) {
+        #[allow(
+            clippy::manual_map,
+            reason = "a closure in a kernel may lose the instruction set"
+        )]
         let a = match self.a {
             Some(data) => Some(operand(data, a, sa, n, ga)),
             None => None,

@@ -1,5 +1,13 @@
-//! The specification: naive scalar code that is obviously right, for tests and for readers.
+//! The specification: naive scalar code, one screen an operation. Tests compare every kernel with it; it
+//! is public so that other programs can do the same. It is slow, and meant to be read.
 
-pub mod elementwise;
+pub mod dropout;
+mod elementwise;
 pub mod gemm;
 pub mod math;
+pub mod reduce;
+pub mod softmax;
+pub mod stream;
+
+pub use elementwise::{map, zip};
+pub use reduce::{max, mean, sum, sum_f64};

@@ -5,6 +5,8 @@
 
 mod bernoulli;
 mod digits;
+#[cfg(test)]
+mod tests;
 mod xoshiro;
 
 pub(crate) use bernoulli::Bernoulli;

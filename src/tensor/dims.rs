@@ -29,13 +29,12 @@ impl Dims {
     /// # Errors
     /// [`Error::RankLimit`] if there are more than [`MAX_RANK`].
     pub fn new(dims: &[usize]) -> Result<Self> {
-        let mut all = Self::default();
-        all.rank = dims.len();
-        let slots = all
-            .dims
-            .get_mut(..dims.len())
-            .ok_or(Error::RankLimit(dims.len()))?;
-        slots.copy_from_slice(dims);
+        let rank = dims.len();
+        if rank > MAX_RANK {
+            return Err(Error::RankLimit(rank));
+        }
+        let mut all = Self::zeros(rank);
+        all.copy_from_slice(dims);
         Ok(all)
     }
 

@@ -2,9 +2,11 @@
 #![allow(unsafe_code, reason = "bytemuck's marker traits for the 64-byte block")]
 
 use crate::error::{Error, Result};
-use crate::simd::LANES;
 
-/// One vector register's worth, on a boundary of its own: a load of 16 lanes never crosses a cache line.
+/// Elements of 64 bytes: a cache line, and a vector of the kernels.
+const LANES: usize = 16;
+
+/// 64 bytes on a boundary of their own, so that a load of a whole vector never crosses a cache line.
 #[derive(Clone, Copy)]
 #[repr(C, align(64))]
 pub(super) struct Block([f32; LANES]);

@@ -1,0 +1,127 @@
+//! Masks and dropout beside a scaled copy of the same array.
+
+use elision::{Dropout, Key, Mask, Result, Tensor, ops};
+use rayon::ThreadPool;
+
+use super::report::{Line, Report};
+use super::timing::{Pair, pair};
+use crate::failure::Failure;
+
+/// Elements: in the second-level cache, in the third, in memory.
+pub(super) const SIZES: [usize; 3] = [1 << 16, 1 << 20, 1 << 24];
+const RATES: [f64; 3] = [0.1, 0.3, 0.5];
+
+/// `out = 2 x`: what any pass over an array costs.
+pub(super) struct ScaledCopy {
+    x: Tensor,
+    out: Tensor,
+}
+
+impl ScaledCopy {
+    /// One pass.
+    pub(super) fn run(&mut self) {
+        ops::scale_into(&self.x, 2.0, &mut self.out).expect("the shapes are equal");
+    }
+}
+
+/// A scaled copy of `n` elements.
+pub(super) fn scaled_copy(n: usize) -> Result<ScaledCopy, Failure> {
+    let tensors = || Ok(ScaledCopy { x: Tensor::full(&[n], 1.5)?, out: Tensor::zeros(&[n])? });
+    tensors().map_err(Failure::Work)
+}
+
+/// The arrays of a measurement; the base has arrays of its own, alike in size and place.
+struct Work {
+    base: ScaledCopy,
+    x: Tensor,
+    out: Tensor,
+    mask: Mask,
+    dropout: Dropout,
+}
+
+impl Work {
+    fn new(n: usize, p: f64) -> Result<Self, Failure> {
+        let make = || {
+            let dropout = Dropout::new(Key::new(1), p)?;
+            let (x, out) = (Tensor::full(&[n], 1.5)?, Tensor::zeros(&[n])?);
+            Ok((x, out, Mask::draw(&dropout, n)?, dropout))
+        };
+        let (x, out, mask, dropout) = make().map_err(Failure::Work)?;
+        Ok(Self { base: scaled_copy(n)?, x, out, mask, dropout })
+    }
+
+    /// Drawing the mask alone.
+    fn draw(&mut self) -> Pair {
+        let Self { base, mask, dropout, .. } = self;
+        pair(|| mask.redraw(dropout).expect("no offset, no overflow"), || base.run())
+    }
+
+    /// Forward with the mask kept.
+    fn forward(&mut self) -> Pair {
+        let Self { base, x, out, mask, dropout } = self;
+        let work = || {
+            ops::dropout_into(&*x, dropout, &mut *out, Some(&mut *mask)).expect("the shapes are equal");
+        };
+        pair(work, || base.run())
+    }
+
+    /// Backward from the mask.
+    fn backward(&mut self) -> Pair {
+        let Self { base, x, out, mask, dropout } = self;
+        let work = || {
+            ops::dropout_backward_into(&*x, dropout, Some(&*mask), &mut *out)
+                .expect("the shapes are equal");
+        };
+        pair(work, || base.run())
+    }
+
+    /// The answers, against the mask, which the tests compare with the reference.
+    fn check(&self, op: &str) -> Result<(), Failure> {
+        let scale = self.dropout.scale();
+        let right = |(i, (y, x)): (usize, (&f32, &f32))| {
+            let want = if self.mask.get(i) == Some(true) { x * scale } else { 0.0 };
+            y.to_bits() == want.to_bits()
+        };
+        let fresh = Mask::draw(&self.dropout, self.mask.len()).map_err(Failure::Work)?;
+        let outputs = self.out.as_slice().iter().zip(self.x.as_slice());
+        if fresh == self.mask && outputs.enumerate().all(right) {
+            return Ok(());
+        }
+        Err(Failure::WrongAnswer(op.to_owned()))
+    }
+}
+
+/// Measures every size and rate with the ambient threads.
+pub(super) fn measure(report: &mut Report) -> Result<(), Failure> {
+    for n in SIZES {
+        for p in RATES {
+            let mut work = Work::new(n, p)?;
+            let line = Line { n: Some(n), p: Some(p), ..Line::new("") };
+            report.line(&line.timed("mask", work.draw(), n))?;
+            report.line(&line.timed("dropout forward", work.forward(), n))?;
+            work.check("dropout forward")?;
+            report.line(&line.timed("dropout backward", work.backward(), n))?;
+            work.check("dropout backward")?;
+        }
+    }
+    Ok(())
+}
+
+/// One thread against many, in turn: the largest array, p = 0.5.
+pub(super) fn measure_speedup(
+    one: &ThreadPool,
+    many: &ThreadPool,
+    report: &mut Report,
+) -> Result<(), Failure> {
+    let (n, p) = (SIZES[SIZES.len() - 1], 0.5);
+    let (mut left, mut right) = (Work::new(n, p)?, Work::new(n, p)?);
+    let forward = |work: &mut Work| {
+        let Work { x, out, mask, dropout, .. } = work;
+        ops::dropout_into(&*x, dropout, out, Some(mask)).expect("the shapes are equal");
+    };
+    let timed = pair(|| one.install(|| forward(&mut left)), || many.install(|| forward(&mut right)));
+    left.check("dropout forward")?;
+    right.check("dropout forward")?;
+    let line = Line { n: Some(n), p: Some(p), ratio: Some(timed.ratio), ..Line::new("") };
+    report.line(&Line { op: "dropout forward, one thread over all", ..line })
+}

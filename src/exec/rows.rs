@@ -1,0 +1,74 @@
+//! Cutting work into whole rows and sharing them.
+
+use rayon::prelude::*;
+
+use super::chunk_len;
+
+/// Calls `f(x, out)` for pieces of whole rows of `n > 0` elements, on as many threads as the work is
+/// worth, if an element costs as much as `weight` elements of a scaled copy.
+pub(crate) fn for_each_rows(
+    x: &[f32],
+    out: &mut [f32],
+    n: usize,
+    weight: usize,
+    f: impl Fn(&[f32], &mut [f32]) + Sync,
+) {
+    let piece = rows_per_task(out.len(), n, weight) * n;
+    if piece >= out.len() {
+        return f(x, out);
+    }
+    let pieces = x.par_chunks(piece).zip(out.par_chunks_mut(piece));
+    pieces.for_each(|(x, out)| f(x, out));
+}
+
+/// Calls `f(first_row, rows, items)` for pieces of whole rows, if there are any to write, and the item that
+/// belongs to each.
+pub(crate) fn for_each_rows_and_item<T: Send>(
+    rows: Option<&mut [f32]>,
+    items: &mut [T],
+    n: usize,
+    weight: usize,
+    f: impl Fn(usize, Option<&mut [f32]>, &mut [T]) + Sync,
+) {
+    let step = rows_per_task(items.len() * n, n, weight);
+    if step >= items.len() {
+        return f(0, rows, items);
+    }
+    let pieces = items.par_chunks_mut(step).enumerate();
+    match rows {
+        Some(rows) => pieces
+            .zip(rows.par_chunks_mut(step * n))
+            .for_each(|((i, items), rows)| f(i * step, Some(rows), items)),
+        None => pieces.for_each(|(i, items)| f(i * step, None, items)),
+    }
+}
+
+/// How many of the rows that make up `len` elements one task takes: at least one.
+fn rows_per_task(len: usize, n: usize, weight: usize) -> usize {
+    (chunk_len(len, weight, rayon::current_num_threads()) / n).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_is_visited_once_and_whole() {
+        for (n, rows) in [(1, 70_000), (1000, 301), (200_000, 3), (7, 0)] {
+            let x: Vec<f32> = (0..n * rows).map(|i| i as f32).collect();
+            let (mut out, mut firsts) = (vec![0.0; x.len()], vec![usize::MAX; rows]);
+            for_each_rows(&x, &mut out, n, 8, |x, out| {
+                assert_eq!((x.len() % n, x.len()), (0, out.len()));
+                out.copy_from_slice(x);
+            });
+            assert_eq!(out, x);
+            for_each_rows_and_item(Some(&mut out), &mut firsts, n, 8, |first, rows, items| {
+                assert_eq!(rows.map(|rows| rows.len()), Some(items.len() * n));
+                for (i, item) in items.iter_mut().enumerate() {
+                    *item = first + i;
+                }
+            });
+            assert!(firsts.iter().copied().eq(0..rows));
+        }
+    }
+}
