@@ -36,7 +36,11 @@ impl<'a> Bytes<'a> {
     }
 
     /// As many numbers from `next` as its first number says, at most `most`.
-    pub(crate) fn list(&mut self, most: usize, mut next: impl FnMut(&mut Self) -> usize) -> Vec<usize> {
+    pub(crate) fn list(
+        &mut self,
+        most: usize,
+        mut next: impl FnMut(&mut Self) -> usize,
+    ) -> Vec<usize> {
         let n = self.below(most + 1);
         (0..n).map(|_| next(self)).collect()
     }

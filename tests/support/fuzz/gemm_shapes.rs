@@ -1,7 +1,7 @@
-//! Products of any small shape and strides against f64.
+//! Products of any small shape, strides and epilogue against f64.
 
 use elision::reference::gemm::{matmul, tolerance};
-use elision::{Isa, View, ViewMut, ops};
+use elision::{Activation, Dropout, Epilogue, Isa, Key, Mask, View, ViewMut, ops};
 
 use super::bytes::Bytes;
 
@@ -10,7 +10,7 @@ const MOST: usize = 70;
 /// What lies between the elements of a result, and must stay.
 const GAP: f32 = 123.25;
 
-/// Multiplies two matrices on one instruction set.
+/// Multiplies two matrices on one instruction set, and runs them through a fused layer.
 pub(crate) fn run(data: &[u8]) {
     let mut bytes = Bytes::new(data);
     let [m, k, n] = [(); 3].map(|()| bytes.below(MOST + 1));
@@ -20,21 +20,107 @@ pub(crate) fn run(data: &[u8]) {
         Operand::new(&mut bytes, m, k),
         Operand::new(&mut bytes, k, n),
     );
-    let (out_strides, len) = strides(&mut bytes, m, n);
-    let mut out = vec![GAP; len];
-    let view = ViewMut::new(&mut out, &[m, n], &out_strides).expect("no two elements meet");
-    isa.install(|| ops::matmul_into(a.view(), b.view(), view))
+    let (strides, len) = strides(&mut bytes, m, n);
+    let mut out = Out {
+        data: vec![GAP; len],
+        shape: [m, n],
+        strides,
+    };
+    isa.install(|| ops::matmul_into(a.view(), b.view(), out.view_mut()))
         .expect("the shapes agree");
-    compare(
-        &a,
-        &b,
-        &View::new(&out, &[m, n], &out_strides).expect("as above"),
-    );
-    let written = out
-        .iter()
-        .filter(|&&x| x.to_bits() != GAP.to_bits())
-        .count();
-    assert!(written <= m * n, "a gap was written");
+    out.compare(&a, &b, &Layer::default());
+    let layer = Layer::new(&mut bytes, n);
+    out.data.fill(GAP);
+    let weights = b.view().transpose(0, 1).expect("there are two axes");
+    isa.install(|| ops::linear_into(a.view(), weights, &layer.epilogue(), out.view_mut(), None))
+        .expect("the shapes agree");
+    out.compare(&a, &b, &layer);
+}
+
+/// What follows the product.
+#[derive(Default)]
+struct Layer {
+    bias: Option<Vec<f32>>,
+    relu: bool,
+    dropout: Option<Dropout>,
+}
+
+impl Layer {
+    fn new(bytes: &mut Bytes, n: usize) -> Self {
+        let (choice, p) = (bytes.byte(), f64::from(bytes.byte()) / 255.0);
+        let dropout = Dropout::new(Key::new(choice.into()), p).expect("p is from 0 to 1");
+        let bias = (0..n as u32).map(|i| value(7, i, 0)).collect();
+        Self {
+            bias: (choice & 1 == 1).then_some(bias),
+            relu: choice & 2 == 2,
+            dropout: (choice & 4 == 4).then(|| dropout.with_offset(u64::from(choice) << 9)),
+        }
+    }
+
+    fn epilogue(&self) -> Epilogue<'_> {
+        let bias = self.bias.as_ref();
+        Epilogue {
+            bias: bias
+                .map(|bias| View::contiguous(bias, &[bias.len()]).expect("the length agrees")),
+            activation: if self.relu {
+                Activation::Relu
+            } else {
+                Activation::Identity
+            },
+            dropout: self.dropout,
+        }
+    }
+
+    /// The value of an element, and the size that its error is a multiple of.
+    fn apply(&self, (sum, magnitude): (f64, f64), col: usize) -> (f64, f64) {
+        let bias = self.bias.as_ref().map_or(0.0, |bias| f64::from(bias[col]));
+        let scale = self
+            .dropout
+            .map_or(1.0, |dropout| f64::from(dropout.scale()));
+        let x = sum + bias;
+        let x = if self.relu { x.max(0.0) } else { x };
+        (x * scale, (magnitude + bias.abs()) * scale)
+    }
+}
+
+/// Memory for a result.
+struct Out {
+    data: Vec<f32>,
+    shape: [usize; 2],
+    strides: [usize; 2],
+}
+
+impl Out {
+    fn view_mut(&mut self) -> ViewMut<'_> {
+        ViewMut::new(&mut self.data, &self.shape, &self.strides).expect("no two elements meet")
+    }
+
+    fn compare(&self, a: &Operand, b: &Operand, layer: &Layer) {
+        let ([m, k], n) = (a.shape, b.shape[1]);
+        let sums = matmul(&a.elements(), &b.elements(), (m, k, n));
+        let mask = layer
+            .dropout
+            .map(|dropout| Mask::draw(&dropout, m * n).expect("the indices fit"));
+        let view = View::new(&self.data, &self.shape, &self.strides).expect("it was written so");
+        for (i, (found, sum)) in view.iter().zip(sums).enumerate() {
+            if mask.as_ref().is_some_and(|mask| mask.get(i) == Some(false)) {
+                assert_eq!(found.to_bits(), 0, "element {i} is dropped");
+                continue;
+            }
+            let (expected, magnitude) = layer.apply(sum, i % n);
+            let error = (f64::from(found) - expected).abs();
+            assert!(
+                error <= tolerance(k, magnitude),
+                "element {i}: {found}, expected {expected}"
+            );
+        }
+        let written = self
+            .data
+            .iter()
+            .filter(|x| x.to_bits() != GAP.to_bits())
+            .count();
+        assert!(written <= m * n, "a gap was written");
+    }
 }
 
 /// A matrix with strides of its own.
@@ -92,16 +178,4 @@ fn value(seed: u32, i: u32, spread: i32) -> f32 {
     let hash = (i + seed.wrapping_mul(0x9e37_79b9)).wrapping_mul(0x85eb_ca6b);
     let fraction = (hash >> 8) as f32 / 8_388_608.0 - 1.0;
     fraction * 2f32.powi((hash & 15) as i32 * spread / 4)
-}
-
-fn compare(a: &Operand, b: &Operand, out: &View<'_>) {
-    let ([m, k], n) = (a.shape, b.shape[1]);
-    let expected = matmul(&a.elements(), &b.elements(), (m, k, n));
-    for (i, (found, (sum, magnitude))) in out.iter().zip(expected).enumerate() {
-        let error = (f64::from(found) - sum).abs();
-        assert!(
-            error <= tolerance(k, magnitude),
-            "element {i}: {found}, expected {sum}"
-        );
-    }
 }

@@ -209,23 +209,20 @@ fn reshape<'a>(bytes: &mut Bytes, view: View<'a>, model: &Model) -> Option<(View
     } else {
         shape
     };
-    let same = is_small(&shape)
-        && shape.len() <= MAX_RANK
-        && shape.iter().product::<usize>() == model.elements.len();
     let reshaped = view.reshape(&shape);
+    if !is_small(&shape) {
+        // Sizes such as 0 x 2^63 have no list of indices; they must not panic.
+        return None;
+    }
+    let same = shape.len() <= MAX_RANK && shape.iter().product::<usize>() == model.elements.len();
     // A view of any strides may refuse; one that is contiguous has no reason to.
     assert!(reshaped.is_err() || same, "{shape:?}");
     assert!(
         reshaped.is_ok() || !same || view.as_slice().is_none(),
         "{shape:?}"
     );
-    Some((
-        reshaped.ok()?,
-        Model {
-            shape,
-            elements: model.elements.clone(),
-        },
-    ))
+    let elements = model.elements.clone();
+    Some((reshaped.ok()?, Model { shape, elements }))
 }
 
 fn broadcast<'a>(bytes: &mut Bytes, view: View<'a>, model: &Model) -> Option<(View<'a>, Model)> {
