@@ -39,7 +39,12 @@ impl Dropout {
     /// [`Error::Probability`] if `p` is NaN or outside [0, 1].
     pub fn new(key: Key, p: f64) -> Result<Self> {
         if (0.0..=1.0).contains(&p) {
-            Ok(Self { key, p, form: Form::Inverted, offset: 0 })
+            Ok(Self {
+                key,
+                p,
+                form: Form::Inverted,
+                offset: 0,
+            })
         } else {
             Err(Error::Probability(p))
         }

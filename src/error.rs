@@ -117,7 +117,9 @@ pub enum Error {
     #[error("{0}: two indices share one element")]
     Overlap(&'static str),
     /// A view that cannot be reshaped without a copy.
-    #[error("a view of shape {found} and these strides cannot be reshaped to {expected} without a copy")]
+    #[error(
+        "a view of shape {found} and these strides cannot be reshaped to {expected} without a copy"
+    )]
     Reshape {
         /// The shape asked for.
         expected: Extent,

@@ -39,13 +39,19 @@ impl Key {
     /// The key of a seed.
     #[must_use]
     pub const fn new(seed: u64) -> Self {
-        Self { low: splitmix(seed, 1), high: splitmix(seed, 2) }
+        Self {
+            low: splitmix(seed, 1),
+            high: splitmix(seed, 2),
+        }
     }
 
     /// The key with exactly these 128 bits.
     #[must_use]
     pub const fn from_u128(bits: u128) -> Self {
-        Self { low: bits as u64, high: (bits >> 64) as u64 }
+        Self {
+            low: bits as u64,
+            high: (bits >> 64) as u64,
+        }
     }
 
     /// The 128 bits of the key.
@@ -76,7 +82,11 @@ mod tests {
     #[test]
     fn mix_is_splitmix64() {
         // The first outputs of the generator seeded with 1234567, from its authors' test vectors.
-        let expected = [6457827717110365317, 3203168211198807973, 9817491932198370423];
+        let expected = [
+            6457827717110365317,
+            3203168211198807973,
+            9817491932198370423,
+        ];
         for (n, want) in (1..).zip(expected) {
             assert_eq!(splitmix(1234567, n), want);
         }

@@ -85,8 +85,21 @@ fn share(isa: Isa, job: Job<'_, '_>, origin: (usize, usize), threads: usize) {
             ((first, pre.0), (second, pre.1), (origin.0, origin.1 + at))
         }
     };
-    let Job { a, b, depth, epilogue, .. } = job;
-    let part = |(c, pre)| Job { a, b, depth, c, pre, epilogue };
+    let Job {
+        a,
+        b,
+        depth,
+        epilogue,
+        ..
+    } = job;
+    let part = |(c, pre)| Job {
+        a,
+        b,
+        depth,
+        c,
+        pre,
+        epilogue,
+    };
     rayon::join(
         || share(isa, part(first), origin, left),
         || share(isa, part(second), next, threads - left),
@@ -94,10 +107,29 @@ fn share(isa: Isa, job: Job<'_, '_>, origin: (usize, usize), threads: usize) {
 }
 
 fn alone(isa: Isa, job: Job<'_, '_>, origin: (usize, usize)) {
-    let Job { a, b, depth, c, pre, epilogue } = job;
+    let Job {
+        a,
+        b,
+        depth,
+        c,
+        pre,
+        epilogue,
+    } = job;
     let (a_len, b_len) = scratch_len(&Blocking::of(isa.level()), c.rows(), c.cols(), depth);
     with_scratch(a_len + b_len, |scratch| {
-        dispatch(isa, Product { a, b, depth, c, origin, pre, epilogue, scratch });
+        dispatch(
+            isa,
+            Product {
+                a,
+                b,
+                depth,
+                c,
+                origin,
+                pre,
+                epilogue,
+                scratch,
+            },
+        );
     });
 }
 
@@ -107,7 +139,15 @@ const SUMMED_COLS: usize = 256;
 /// Sums the columns of a selected and scaled matrix of `rows` rows into `out`.
 pub(crate) fn column_sums(isa: Isa, operand: Operand<'_>, rows: usize, out: &mut [f32]) {
     let sums = |(i, out): (usize, &mut [f32])| {
-        dispatch(isa, ColumnSums { operand, rows, first_col: i * SUMMED_COLS, out });
+        dispatch(
+            isa,
+            ColumnSums {
+                operand,
+                rows,
+                first_col: i * SUMMED_COLS,
+                out,
+            },
+        );
     };
     if rows.saturating_mul(out.len()) < 2 * GRAIN {
         return out.chunks_mut(SUMMED_COLS).enumerate().for_each(sums);

@@ -23,12 +23,18 @@ pub(crate) fn chunk_len(len: usize, weight: usize, threads: usize) -> usize {
 }
 
 /// Calls `f(start, chunk)` for chunks of `out`, on as many threads as the work is worth.
-pub(crate) fn for_each_chunk<T: Send>(out: &mut [T], weight: usize, f: impl Fn(usize, &mut [T]) + Sync) {
+pub(crate) fn for_each_chunk<T: Send>(
+    out: &mut [T],
+    weight: usize,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
     let chunk = chunk_len(out.len(), weight, rayon::current_num_threads());
     if chunk >= out.len() {
         return f(0, out);
     }
-    out.par_chunks_mut(chunk).enumerate().for_each(|(i, out)| f(i * chunk, out));
+    out.par_chunks_mut(chunk)
+        .enumerate()
+        .for_each(|(i, out)| f(i * chunk, out));
 }
 
 /// The same for elements and the words that hold a bit for each.
@@ -42,8 +48,12 @@ pub(crate) fn for_each_chunk_pair(
     if chunk >= out.len() {
         return f(0, out, words);
     }
-    let pieces = out.par_chunks_mut(chunk).zip(words.par_chunks_mut(chunk / 64));
-    pieces.enumerate().for_each(|(i, (out, words))| f(i * chunk, out, words));
+    let pieces = out
+        .par_chunks_mut(chunk)
+        .zip(words.par_chunks_mut(chunk / 64));
+    pieces
+        .enumerate()
+        .for_each(|(i, (out, words))| f(i * chunk, out, words));
 }
 
 /// The same for `N` arrays that change, read beside one that does not; all have the same length.
@@ -71,9 +81,14 @@ fn zip_halves<const N: usize>(
         let (left, right) = slice.split_at_mut(at);
         (left, Some(right))
     });
-    let rest = halves.each_mut().map(|(_, right)| right.take().unwrap_or_default());
+    let rest = halves
+        .each_mut()
+        .map(|(_, right)| right.take().unwrap_or_default());
     let first = halves.map(|(left, _)| left);
-    rayon::join(|| zip_halves(first, left, chunk, f), || zip_halves(rest, right, chunk, f));
+    rayon::join(
+        || zip_halves(first, left, chunk, f),
+        || zip_halves(rest, right, chunk, f),
+    );
 }
 
 #[cfg(test)]

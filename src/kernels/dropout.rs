@@ -34,7 +34,10 @@ struct Piece {
 impl Stream {
     /// The same stream from `n` elements later on.
     pub(crate) fn skip(self, n: usize) -> Self {
-        Self { first: self.first + n as u64, ..self }
+        Self {
+            first: self.first + n as u64,
+            ..self
+        }
     }
 
     /// Calls `visit` with the bits of each group that meets the first `n` elements, in order.
@@ -56,7 +59,15 @@ impl Stream {
                 let stop = start.saturating_add(GROUP as u64);
                 if stop > at {
                     let len = (stop.min(end) - at) as usize;
-                    visitor.visit(simd, bits, Piece { at: (at - self.first) as usize, len, skipped: (at - start) as usize });
+                    visitor.visit(
+                        simd,
+                        bits,
+                        Piece {
+                            at: (at - self.first) as usize,
+                            len,
+                            skipped: (at - start) as usize,
+                        },
+                    );
                     at += len as u64;
                 }
                 start = stop;
@@ -146,7 +157,13 @@ impl Kernel for Apply<'_> {
         for i in 0..chunks {
             let bits = bits_at(self.words, self.offset + 64 * i);
             let range = 64 * i..self.out.len().min(64 * i + 64);
-            apply_word(simd, bits, self.x.map(|x| &x[range.clone()]), &mut self.out[range], scale);
+            apply_word(
+                simd,
+                bits,
+                self.x.map(|x| &x[range.clone()]),
+                &mut self.out[range],
+                scale,
+            );
         }
     }
 }
@@ -161,7 +178,10 @@ fn apply_word<S: Simd>(simd: S, bits: u64, x: Option<&[f32]>, out: &mut [f32], s
             let (x_whole, x_tail) = x.as_chunks::<LANES>();
             for (i, (out, x)) in whole.iter_mut().zip(x_whole).enumerate() {
                 let keep = simd.pred_from_bits((bits >> (LANES * i)) as u16);
-                simd.store(simd.select_or_zero(keep, simd.mul(simd.load(x), scale)), out);
+                simd.store(
+                    simd.select_or_zero(keep, simd.mul(simd.load(x), scale)),
+                    out,
+                );
             }
             if !tail.is_empty() {
                 let keep = simd.pred_from_bits((bits >> done) as u16);
@@ -172,7 +192,10 @@ fn apply_word<S: Simd>(simd: S, bits: u64, x: Option<&[f32]>, out: &mut [f32], s
         None => {
             for (i, out) in whole.iter_mut().enumerate() {
                 let keep = simd.pred_from_bits((bits >> (LANES * i)) as u16);
-                simd.store(simd.select_or_zero(keep, simd.mul(simd.load(out), scale)), out);
+                simd.store(
+                    simd.select_or_zero(keep, simd.mul(simd.load(out), scale)),
+                    out,
+                );
             }
             if !tail.is_empty() {
                 let keep = simd.pred_from_bits((bits >> done) as u16);
@@ -218,14 +241,26 @@ impl<S: Simd> Visitor<S> for Forward<'_> {
         if piece.len == GROUP {
             for (j, bits) in group.into_iter().enumerate() {
                 let range = 64 * j..64 * j + 64;
-                apply_word(simd, bits, x.map(|x| &x[range.clone()]), &mut out[range], scale);
+                apply_word(
+                    simd,
+                    bits,
+                    x.map(|x| &x[range.clone()]),
+                    &mut out[range],
+                    scale,
+                );
             }
         } else {
             let mut done = 0;
             while done < piece.len {
                 let range = done..piece.len.min(done + 64);
                 let bits = bits_at(&group, piece.skipped + done);
-                apply_word(simd, bits, x.map(|x| &x[range.clone()]), &mut out[range], scale);
+                apply_word(
+                    simd,
+                    bits,
+                    x.map(|x| &x[range.clone()]),
+                    &mut out[range],
+                    scale,
+                );
                 done += 64;
             }
         }

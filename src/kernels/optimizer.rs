@@ -47,7 +47,10 @@ impl Kernel for Sgd<'_> {
         let momentum = simd.splat(self.rates.momentum);
         let state = self.w.chunks_mut(LANES).zip(self.v.chunks_mut(LANES));
         for ((w, v), g) in state.zip(self.g.chunks(LANES)) {
-            let velocity = simd.add(simd.mul(momentum, simd.load_partial(v)), simd.load_partial(g));
+            let velocity = simd.add(
+                simd.mul(momentum, simd.load_partial(v)),
+                simd.load_partial(g),
+            );
             simd.store_partial(velocity, v);
             simd.store_partial(simd.sub(simd.load_partial(w), simd.mul(rate, velocity)), w);
         }
@@ -59,7 +62,13 @@ impl Kernel for Adam<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let AdamRates { beta1, beta2, rate, root, epsilon } = self.rates;
+        let AdamRates {
+            beta1,
+            beta2,
+            rate,
+            root,
+            epsilon,
+        } = self.rates;
         let (b1, c1) = (simd.splat(beta1), simd.splat(1.0 - beta1));
         let (b2, c2) = (simd.splat(beta2), simd.splat(1.0 - beta2));
         let state = self.m.chunks_mut(LANES).zip(self.s.chunks_mut(LANES));
@@ -67,10 +76,16 @@ impl Kernel for Adam<'_> {
         for ((w, (m, s)), g) in self.w.chunks_mut(LANES).zip(state).zip(gradient) {
             let g = simd.load_partial(g);
             let mean = simd.add(simd.mul(b1, simd.load_partial(m)), simd.mul(c1, g));
-            let square = simd.add(simd.mul(b2, simd.load_partial(s)), simd.mul(c2, simd.mul(g, g)));
+            let square = simd.add(
+                simd.mul(b2, simd.load_partial(s)),
+                simd.mul(c2, simd.mul(g, g)),
+            );
             simd.store_partial(mean, m);
             simd.store_partial(square, s);
-            let spread = simd.add(simd.mul(simd.splat(root), simd.sqrt(square)), simd.splat(epsilon));
+            let spread = simd.add(
+                simd.mul(simd.splat(root), simd.sqrt(square)),
+                simd.splat(epsilon),
+            );
             let step = simd.div(simd.mul(simd.splat(rate), mean), spread);
             simd.store_partial(simd.sub(simd.load_partial(w), step), w);
         }

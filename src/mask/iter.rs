@@ -12,7 +12,11 @@ pub struct Kept<'a> {
 
 impl<'a> Kept<'a> {
     pub(super) fn new(words: &'a [u64]) -> Self {
-        Self { words, word: 0, current: words.first().copied().unwrap_or(0) }
+        Self {
+            words,
+            word: 0,
+            current: words.first().copied().unwrap_or(0),
+        }
     }
 }
 
@@ -31,7 +35,10 @@ impl Iterator for Kept<'_> {
 
     fn size_hint(&self) -> (usize, Option<usize>) {
         let rest = self.words.get(self.word + 1..).unwrap_or(&[]);
-        let left = rest.iter().map(|word| word.count_ones() as usize).sum::<usize>();
+        let left = rest
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum::<usize>();
         let left = left + self.current.count_ones() as usize;
         (left, Some(left))
     }

@@ -31,7 +31,10 @@ impl Mask {
     /// A mask that keeps every one of `len` elements.
     #[must_use]
     pub fn all(len: usize) -> Self {
-        let mut mask = Self { words: vec![!0; words_for(len)], len };
+        let mut mask = Self {
+            words: vec![!0; words_for(len)],
+            len,
+        };
         mask.clear_tail();
         mask
     }
@@ -39,7 +42,10 @@ impl Mask {
     /// A mask that drops every one of `len` elements.
     #[must_use]
     pub fn none(len: usize) -> Self {
-        Self { words: vec![0; words_for(len)], len }
+        Self {
+            words: vec![0; words_for(len)],
+            len,
+        }
     }
 
     /// A mask from packed words; bits past `len` are ignored.
@@ -49,7 +55,11 @@ impl Mask {
     pub fn from_words(mut words: Vec<u64>, len: usize) -> Result<Self> {
         let (expected, found) = (words_for(len), words.len());
         if found != expected {
-            return Err(Error::Length { what: "words of a mask", expected, found });
+            return Err(Error::Length {
+                what: "words of a mask",
+                expected,
+                found,
+            });
         }
         words.shrink_to_fit();
         let mut mask = Self { words, len };
@@ -65,7 +75,11 @@ impl Mask {
     pub fn from_bytes(bytes: &[u8], len: usize) -> Result<Self> {
         let (expected, found) = (len.div_ceil(8), bytes.len());
         if found != expected {
-            return Err(Error::Length { what: "bytes of a mask", expected, found });
+            return Err(Error::Length {
+                what: "bytes of a mask",
+                expected,
+                found,
+            });
         }
         let mut mask = Self::none(len);
         for (word, chunk) in mask.words.iter_mut().zip(bytes.chunks(8)) {
@@ -82,7 +96,9 @@ impl Mask {
     pub fn from_bools(kept: &[bool]) -> Self {
         let mut mask = Self::none(kept.len());
         for (word, chunk) in mask.words.iter_mut().zip(kept.chunks(64)) {
-            *word = (0..).zip(chunk).fold(0, |word, (i, &kept)| word | u64::from(kept) << i);
+            *word = (0..)
+                .zip(chunk)
+                .fold(0, |word, (i, &kept)| word | u64::from(kept) << i);
         }
         mask
     }
@@ -90,7 +106,11 @@ impl Mask {
     /// The packed bytes, `len / 8` rounded up, the inverse of [`from_bytes`](Mask::from_bytes).
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes: Vec<u8> = self.words.iter().flat_map(|word| word.to_le_bytes()).collect();
+        let mut bytes: Vec<u8> = self
+            .words
+            .iter()
+            .flat_map(|word| word.to_le_bytes())
+            .collect();
         bytes.truncate(self.len.div_ceil(8));
         bytes
     }
@@ -98,7 +118,9 @@ impl Mask {
     /// One bool an element, the inverse of [`from_bools`](Mask::from_bools).
     #[must_use]
     pub fn to_bools(&self) -> Vec<bool> {
-        (0..self.len).map(|i| self.words[i / 64] >> (i % 64) & 1 == 1).collect()
+        (0..self.len)
+            .map(|i| self.words[i / 64] >> (i % 64) & 1 == 1)
+            .collect()
     }
 
     /// The packed words.
@@ -128,7 +150,10 @@ impl Mask {
     /// The number of kept elements.
     #[must_use]
     pub fn count_kept(&self) -> usize {
-        self.words.iter().map(|word| word.count_ones() as usize).sum()
+        self.words
+            .iter()
+            .map(|word| word.count_ones() as usize)
+            .sum()
     }
 
     /// The indices of the kept elements, ascending.
@@ -144,7 +169,12 @@ impl Mask {
     pub fn slice(&self, range: std::ops::Range<usize>) -> Result<Self> {
         let std::ops::Range { start, end } = range;
         if start > end || end > self.len {
-            return Err(Error::Range { what: "slice of a mask", start, end, length: self.len });
+            return Err(Error::Range {
+                what: "slice of a mask",
+                start,
+                end,
+                length: self.len,
+            });
         }
         let mut mask = Self::none(end - start);
         copy_bits(&self.words, start, &mut mask.words);
@@ -179,17 +209,32 @@ impl Mask {
     /// What this one drops.
     #[must_use]
     pub fn not(&self) -> Self {
-        let mut mask = Self { words: self.words.iter().map(|word| !word).collect(), len: self.len };
+        let mut mask = Self {
+            words: self.words.iter().map(|word| !word).collect(),
+            len: self.len,
+        };
         mask.clear_tail();
         mask
     }
 
     fn zip(&self, other: &Self, f: impl Fn(u64, u64) -> u64) -> Result<Self> {
         if self.len != other.len {
-            return Err(Error::Length { what: "right mask", expected: self.len, found: other.len });
+            return Err(Error::Length {
+                what: "right mask",
+                expected: self.len,
+                found: other.len,
+            });
         }
-        let words = self.words.iter().zip(&other.words).map(|(&a, &b)| f(a, b)).collect();
-        Ok(Self { words, len: self.len })
+        let words = self
+            .words
+            .iter()
+            .zip(&other.words)
+            .map(|(&a, &b)| f(a, b))
+            .collect();
+        Ok(Self {
+            words,
+            len: self.len,
+        })
     }
 
     /// The words of a mask that is about to be written whole; the writer keeps the tail zero.

@@ -7,7 +7,11 @@ use crate::tensor::View;
 pub(super) fn check_rank(what: &'static str, view: View<'_>, expected: usize) -> Result<()> {
     match view.rank() {
         found if found == expected => Ok(()),
-        found => Err(Error::Rank { what, expected, found }),
+        found => Err(Error::Rank {
+            what,
+            expected,
+            found,
+        }),
     }
 }
 
@@ -16,5 +20,9 @@ pub(super) fn check_shape(what: &'static str, expected: &[usize], found: &[usize
     if expected == found {
         return Ok(());
     }
-    Err(Error::Shape { what, expected: expected.into(), found: found.into() })
+    Err(Error::Shape {
+        what,
+        expected: expected.into(),
+        found: found.into(),
+    })
 }

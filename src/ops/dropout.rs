@@ -33,7 +33,9 @@ impl Mask {
     pub fn draw(dropout: &Dropout, len: usize) -> Result<Self> {
         check_end(dropout, len)?;
         let mut words = Vec::new();
-        words.try_reserve_exact(words_for(len)).map_err(|_| Error::Overflow("mask"))?;
+        words
+            .try_reserve_exact(words_for(len))
+            .map_err(|_| Error::Overflow("mask"))?;
         words.resize(words_for(len), 0);
         let mut mask = Self::from_words(words, len)?;
         draw(current_isa()?, dropout, &mut mask);
@@ -59,27 +61,43 @@ pub(super) fn draw(isa: Isa, dropout: &Dropout, mask: &mut Mask) {
     for_each_chunk(mask.words_mut(), BITS_PER_WORD_WEIGHT, |start, words| {
         let first = 64 * start;
         let len = (64 * words.len()).min(len - first);
-        dispatch(isa, Draw { stream: stream.skip(first), words, len });
+        dispatch(
+            isa,
+            Draw {
+                stream: stream.skip(first),
+                words,
+                len,
+            },
+        );
     });
 }
 
 /// The bits that a dropout describes.
 fn stream(dropout: &Dropout) -> Stream {
     let bernoulli = Bernoulli::new(dropout.p());
-    Stream { key: dropout.key(), bernoulli, first: dropout.offset() }
+    Stream {
+        key: dropout.key(),
+        bernoulli,
+        first: dropout.offset(),
+    }
 }
 
 /// The last element's index must fit, with room for the end of its block.
 pub(super) fn check_end(dropout: &Dropout, len: usize) -> Result<()> {
     let end = dropout.offset().checked_add(len as u64);
-    end.map(|_| ()).ok_or(Error::Overflow("offset and length of a dropout"))
+    end.map(|_| ())
+        .ok_or(Error::Overflow("offset and length of a dropout"))
 }
 
 /// A mask must have a bit for each element.
 pub(super) fn check_mask(what: &'static str, mask: &Mask, expected: usize) -> Result<()> {
     match mask.len() {
         found if found == expected => Ok(()),
-        found => Err(Error::Length { what, expected, found }),
+        found => Err(Error::Length {
+            what,
+            expected,
+            found,
+        }),
     }
 }
 
@@ -164,12 +182,27 @@ fn check_forward(dropout: &Dropout, len: usize, keep: Option<&Mask>) -> Result<(
     keep.map_or(Ok(()), |keep| check_mask("mask to fill", keep, len))
 }
 
-fn forward(isa: Isa, x: Option<&[f32]>, dropout: &Dropout, out: &mut [f32], keep: Option<&mut Mask>) {
+fn forward(
+    isa: Isa,
+    x: Option<&[f32]>,
+    dropout: &Dropout,
+    out: &mut [f32],
+    keep: Option<&mut Mask>,
+) {
     let (stream, scale) = (stream(dropout), dropout.scale());
     match keep {
         None => for_each_chunk(out, APPLY_WEIGHT, |start, out| {
             let x = x.map(|x| &x[start..start + out.len()]);
-            dispatch(isa, Forward { stream: stream.skip(start), x, out, words: None, scale });
+            dispatch(
+                isa,
+                Forward {
+                    stream: stream.skip(start),
+                    x,
+                    out,
+                    words: None,
+                    scale,
+                },
+            );
         }),
         Some(keep) => {
             let words = keep.words_mut();
@@ -177,7 +210,16 @@ fn forward(isa: Isa, x: Option<&[f32]>, dropout: &Dropout, out: &mut [f32], keep
             for_each_chunk_pair(out, words, APPLY_WEIGHT, |start, out, words| {
                 let x = x.map(|x| &x[start..start + out.len()]);
                 let words = Some(words);
-                dispatch(isa, Forward { stream: stream.skip(start), x, out, words, scale });
+                dispatch(
+                    isa,
+                    Forward {
+                        stream: stream.skip(start),
+                        x,
+                        out,
+                        words,
+                        scale,
+                    },
+                );
             });
         }
     }
@@ -211,7 +253,9 @@ pub fn dropout_backward_into<'a, 'b>(
     out: impl Into<ViewMut<'b>>,
 ) -> Result<()> {
     // Dropout is linear: without a mask, its gradient is dropout of the gradient.
-    let Some(mask) = mask else { return dropout_into(g, dropout, out, None) };
+    let Some(mask) = mask else {
+        return dropout_into(g, dropout, out, None);
+    };
     let (g, mut out) = (g.into(), out.into());
     check_shape("output of dropout's backward pass", g.shape(), out.shape())?;
     check_mask("mask of dropout", mask, g.len())?;
@@ -236,7 +280,9 @@ pub fn dropout_backward_in_place<'a>(
     dropout: &Dropout,
     mask: Option<&Mask>,
 ) -> Result<()> {
-    let Some(mask) = mask else { return dropout_in_place(g, dropout, None) };
+    let Some(mask) = mask else {
+        return dropout_in_place(g, dropout, None);
+    };
     let mut g = g.into();
     check_mask("mask of dropout", mask, g.len())?;
     let isa = current_isa()?;
@@ -253,7 +299,16 @@ fn apply(isa: Isa, x: Option<&[f32]>, mask: &Mask, scale: f32, out: &mut [f32]) 
     let words = mask.as_words();
     for_each_chunk(out, APPLY_WEIGHT, |start, out| {
         let x = x.map(|x| &x[start..start + out.len()]);
-        dispatch(isa, Apply { x, out, words, offset: start, scale });
+        dispatch(
+            isa,
+            Apply {
+                x,
+                out,
+                words,
+                offset: start,
+                scale,
+            },
+        );
     });
 }
 

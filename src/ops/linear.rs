@@ -52,7 +52,9 @@ impl Saved {
         }
         match &self.pre_activation {
             Some(sums) if is_smooth(epilogue.activation) && sums.shape() == shape => {}
-            _ if is_smooth(epilogue.activation) => self.pre_activation = Some(Tensor::zeros(shape)?),
+            _ if is_smooth(epilogue.activation) => {
+                self.pre_activation = Some(Tensor::zeros(shape)?)
+            }
             _ => self.pre_activation = None,
         }
         Ok(())
@@ -128,9 +130,22 @@ pub fn linear_into<'a, 'b, 'c>(
         saved.kept = Some(Mask::none(m * n));
     }
     let bias = epilogue.bias.map(|bias| bias.to_tensor()).transpose()?;
-    let factors = Factors { a: operand(x), b: operand(w).transposed(), depth };
-    fused_product(isa, factors, epilogue, bias.as_ref().map(Tensor::as_slice), &mut out, saved)?;
-    if let (true, Activation::Relu, Some(kept)) = (keep_for_backward, epilogue.activation, &mut saved.kept) {
+    let factors = Factors {
+        a: operand(x),
+        b: operand(w).transposed(),
+        depth,
+    };
+    fused_product(
+        isa,
+        factors,
+        epilogue,
+        bias.as_ref().map(Tensor::as_slice),
+        &mut out,
+        saved,
+    )?;
+    if let (true, Activation::Relu, Some(kept)) =
+        (keep_for_backward, epilogue.activation, &mut saved.kept)
+    {
         merge_sign(isa, &mut out, kept);
     }
     Ok(())
@@ -144,7 +159,10 @@ fn fused_product(
     out: &mut ViewMut<'_>,
     saved: &mut Saved,
 ) -> Result<()> {
-    let Saved { kept, pre_activation } = saved;
+    let Saved {
+        kept,
+        pre_activation,
+    } = saved;
     let n = out.shape()[1];
     let keep = match (&epilogue.dropout, kept) {
         (Some(dropout), Some(kept)) => {
@@ -154,7 +172,11 @@ fn fused_product(
         }
         _ => None,
     };
-    let tile = TileEpilogue { bias, activation: epilogue.activation, keep };
+    let tile = TileEpilogue {
+        bias,
+        activation: epilogue.activation,
+        keep,
+    };
     let mut pre = pre_activation.as_mut().map(Tensor::view_mut);
     let pre = pre.as_mut().and_then(matrix_mut);
     product_into(isa, factors, tile, pre, out.reborrow())
@@ -162,7 +184,12 @@ fn fused_product(
 
 /// A mask laid over a matrix of `cols` columns.
 fn bits(mask: &Mask, cols: usize, scale: f32) -> Bits<'_> {
-    Bits { words: mask.as_words(), row_stride: cols, col_stride: 1, scale }
+    Bits {
+        words: mask.as_words(),
+        row_stride: cols,
+        col_stride: 1,
+        scale,
+    }
 }
 
 /// Replaces the dropout decisions by the merged ones: dropped or cut by ReLU, the output is zero.
@@ -176,13 +203,19 @@ fn merge_sign(isa: Isa, out: &mut ViewMut<'_>, kept: &mut Mask) {
 }
 
 /// Rows, columns and depth of a linear layer's product.
-fn check_linear(x: View<'_>, w: View<'_>, epilogue: &Epilogue<'_>) -> Result<(usize, usize, usize)> {
+fn check_linear(
+    x: View<'_>,
+    w: View<'_>,
+    epilogue: &Epilogue<'_>,
+) -> Result<(usize, usize, usize)> {
     check_rank("weights of linear", w, 2)?;
     let (m, n, k) = check_product(x, w.transpose(0, 1)?)?;
     if let Some(bias) = epilogue.bias {
         check_shape("bias of linear", &[n], bias.shape())?;
     }
-    let len = m.checked_mul(n).ok_or(Error::Overflow("output of linear"))?;
+    let len = m
+        .checked_mul(n)
+        .ok_or(Error::Overflow("output of linear"))?;
     if let Some(dropout) = &epilogue.dropout {
         check_end(dropout, len)?;
     }
@@ -266,7 +299,10 @@ pub fn linear_backward_into<'a, 'b, 'c>(
         let dz = smooth_gradient(g, epilogue, saved.kept.as_ref(), sums)?;
         return backward_products(isa, operand(dz.view()), x, w, (m, n, k), grads);
     }
-    let g = Operand { bits: saved.kept.as_ref().map(|kept| bits(kept, n, scale)), ..operand(g) };
+    let g = Operand {
+        bits: saved.kept.as_ref().map(|kept| bits(kept, n, scale)),
+        ..operand(g)
+    };
     backward_products(isa, g, x, w, (m, n, k), grads)
 }
 
@@ -299,10 +335,24 @@ fn backward_products(
 ) -> Result<()> {
     let plain = TileEpilogue::default();
     if let Some(out) = grads.x {
-        product_into(isa, Factors { a: dz, b: operand(w), depth: n }, plain, None, out)?;
+        product_into(
+            isa,
+            Factors {
+                a: dz,
+                b: operand(w),
+                depth: n,
+            },
+            plain,
+            None,
+            out,
+        )?;
     }
     if let Some(out) = grads.w {
-        let factors = Factors { a: dz.transposed(), b: operand(x), depth: m };
+        let factors = Factors {
+            a: dz.transposed(),
+            b: operand(x),
+            depth: m,
+        };
         product_into(isa, factors, plain, None, out)?;
     }
     if let Some(mut out) = grads.bias {
@@ -319,7 +369,8 @@ fn backward_products(
 
 fn check_grads(grads: &LinearGradsInto<'_>, m: usize, n: usize, k: usize) -> Result<()> {
     let check = |what, expected: &[usize], grad: &Option<ViewMut<'_>>| {
-        grad.as_ref().map_or(Ok(()), |grad| check_shape(what, expected, grad.shape()))
+        grad.as_ref()
+            .map_or(Ok(()), |grad| check_shape(what, expected, grad.shape()))
     };
     check("gradient of linear's input", &[m, k], &grads.x)?;
     check("gradient of linear's weights", &[n, k], &grads.w)?;
@@ -332,9 +383,17 @@ fn check_saved(epilogue: &Epilogue<'_>, saved: &Saved, m: usize, n: usize) -> Re
     let found = saved.kept.as_ref().map_or(0, Mask::len);
     let expected = if bits { m * n } else { 0 };
     if found != expected {
-        return Err(Error::Length { what, expected, found });
+        return Err(Error::Length {
+            what,
+            expected,
+            found,
+        });
     }
     let found = saved.pre_activation.as_ref().map_or(&[][..], Tensor::shape);
-    let expected: &[usize] = if is_smooth(epilogue.activation) { &[m, n] } else { &[] };
+    let expected: &[usize] = if is_smooth(epilogue.activation) {
+        &[m, n]
+    } else {
+        &[]
+    };
     check_shape(what, expected, found)
 }

@@ -1,6 +1,6 @@
 //! Matrix products.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::exec::{Job, current_isa, product};
 use crate::kernels::gemm::{Operand, TileEpilogue};
 use crate::ops::check::{check_rank, check_shape};
@@ -48,7 +48,13 @@ pub fn matmul_into<'a, 'b, 'c>(
     let (m, n, depth) = check_product(a, b)?;
     check_shape("output of matmul", &[m, n], out.shape())?;
     let (a, b) = (operand(a), operand(b));
-    product_into(current_isa()?, Factors { a, b, depth }, TileEpilogue::default(), None, out)
+    product_into(
+        current_isa()?,
+        Factors { a, b, depth },
+        TileEpilogue::default(),
+        None,
+        out,
+    )
 }
 
 /// The operands of a product: `m x depth` and `depth x n`.
@@ -70,11 +76,33 @@ pub(super) fn product_into(
     let Factors { a, b, depth } = factors;
     let (rows, cols) = (out.shape()[0], out.shape()[1]);
     if let Some(c) = matrix_mut(&mut out) {
-        product(isa, Job { a, b, depth, c, pre, epilogue });
+        product(
+            isa,
+            Job {
+                a,
+                b,
+                depth,
+                c,
+                pre,
+                epilogue,
+            },
+        );
         return Ok(());
     }
     let mut copy = Tensor::zeros(&[rows, cols])?;
-    product_into(isa, factors, epilogue, pre, copy.view_mut())?;
+    let c = MatrixMut::new(copy.as_mut_slice(), rows, cols, cols);
+    let c = c.ok_or(Error::Overflow("output of a product"))?;
+    product(
+        isa,
+        Job {
+            a,
+            b,
+            depth,
+            c,
+            pre,
+            epilogue,
+        },
+    );
     copy_into(&copy, out)
 }
 
@@ -83,14 +111,25 @@ pub(super) fn operand(view: View<'_>) -> Operand<'_> {
     let (shape, strides) = (view.shape(), view.strides());
     // The stride of an axis of length 1 is never used; call it contiguous.
     let col_stride = if shape[1] == 1 { 1 } else { strides[1] };
-    let row_stride = if shape[0] == 1 && col_stride != 1 { 1 } else { strides[0] };
-    Operand::whole(Matrix { data: view.data(), row_stride, col_stride })
+    let row_stride = if shape[0] == 1 && col_stride != 1 {
+        1
+    } else {
+        strides[0]
+    };
+    Operand::whole(Matrix {
+        data: view.data(),
+        row_stride,
+        col_stride,
+    })
 }
 
 /// A rank-2 view with contiguous rows as the kernels see it; `None` for other strides.
 pub(super) fn matrix_mut<'a>(view: &'a mut ViewMut<'_>) -> Option<MatrixMut<'a>> {
     let (rows, cols) = (view.shape()[0], view.shape()[1]);
     let (row_stride, col_stride) = (view.strides()[0], view.strides()[1]);
+    if rows == 0 || cols == 0 {
+        return MatrixMut::new(&mut [], rows, cols, cols);
+    }
     if col_stride != 1 && cols > 1 {
         return None;
     }

@@ -16,9 +16,9 @@ mod softmax;
 mod strided;
 
 pub use activation::{
-    activate, activate_backward, activate_backward_in_place, activate_backward_into, activate_in_place, activate_into, erf,
-    erf_into, exp, exp_into, gelu, gelu_erf, gelu_erf_into, gelu_into, ln, ln_into, relu, relu_into, sigmoid,
-    sigmoid_into, tanh, tanh_into,
+    activate, activate_backward, activate_backward_in_place, activate_backward_into,
+    activate_in_place, activate_into, erf, erf_into, exp, exp_into, gelu, gelu_erf, gelu_erf_into,
+    gelu_into, ln, ln_into, relu, relu_into, sigmoid, sigmoid_into, tanh, tanh_into,
 };
 pub use dropout::{
     dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,

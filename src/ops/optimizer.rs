@@ -21,7 +21,12 @@ pub struct AdamParameters {
 impl Default for AdamParameters {
     /// The authors' values: 0.001, 0.9, 0.999, 1e-8.
     fn default() -> Self {
-        Self { learning_rate: 1e-3, beta1: 0.9, beta2: 0.999, epsilon: 1e-8 }
+        Self {
+            learning_rate: 1e-3,
+            beta1: 0.9,
+            beta2: 0.999,
+            epsilon: 1e-8,
+        }
     }
 }
 
@@ -40,8 +45,13 @@ pub fn sgd_step(
     check("velocity of the optimiser", w.len(), velocity.len())?;
     check("gradient of the parameters", w.len(), g.len())?;
     let isa = current_isa()?;
-    let rates = SgdRates { learning_rate, momentum };
-    for_each_zip([w, velocity], g, |[w, v], g| dispatch(isa, Sgd { rates, w, v, g }));
+    let rates = SgdRates {
+        learning_rate,
+        momentum,
+    };
+    for_each_zip([w, velocity], g, |[w, v], g| {
+        dispatch(isa, Sgd { rates, w, v, g })
+    });
     Ok(())
 }
 
@@ -60,24 +70,48 @@ pub fn adam_step(
     check("mean square of the optimiser", w.len(), square.len())?;
     check("gradient of the parameters", w.len(), g.len())?;
     if t == 0 {
-        return Err(Error::Number { what: "step of Adam", value: 0.0 });
+        return Err(Error::Number {
+            what: "step of Adam",
+            value: 0.0,
+        });
     }
     let isa = current_isa()?;
     let rates = adam_rates(parameters, t);
-    for_each_zip([w, mean, square], g, |[w, m, s], g| dispatch(isa, Adam { rates, w, m, s, g }));
+    for_each_zip([w, mean, square], g, |[w, m, s], g| {
+        dispatch(isa, Adam { rates, w, m, s, g })
+    });
     Ok(())
 }
 
 fn adam_rates(parameters: &AdamParameters, t: u64) -> AdamRates {
-    let AdamParameters { learning_rate, beta1, beta2, epsilon } = *parameters;
+    let AdamParameters {
+        learning_rate,
+        beta1,
+        beta2,
+        epsilon,
+    } = *parameters;
     let steps = t as f64;
     let rate = f64::from(learning_rate) / (1.0 - f64::from(beta1).powf(steps));
     let root = (1.0 - f64::from(beta2).powf(steps)).sqrt().recip();
-    AdamRates { beta1, beta2, rate: rate as f32, root: root as f32, epsilon }
+    AdamRates {
+        beta1,
+        beta2,
+        rate: rate as f32,
+        root: root as f32,
+        epsilon,
+    }
 }
 
 fn check(what: &'static str, expected: usize, found: usize) -> Result<()> {
-    if expected == found { Ok(()) } else { Err(Error::Length { what, expected, found }) }
+    if expected == found {
+        Ok(())
+    } else {
+        Err(Error::Length {
+            what,
+            expected,
+            found,
+        })
+    }
 }
 
 #[cfg(test)]

@@ -45,7 +45,11 @@ impl Bernoulli {
     /// The generator of block `block`.
     #[inline(always)]
     pub(crate) fn start<S: Simd>(self, simd: S, key: Key, block: u64) -> Groups<S> {
-        Groups { simd, what: self, generator: Xoshiro::new(simd, key, block) }
+        Groups {
+            simd,
+            what: self,
+            generator: Xoshiro::new(simd, key, block),
+        }
     }
 }
 

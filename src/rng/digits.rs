@@ -25,7 +25,11 @@ impl Digits {
         };
         let zeros = scale - (64 - mantissa.leading_zeros());
         let significant = mantissa << mantissa.leading_zeros();
-        Self { zeros, significant, count: zeros + 64 - significant.trailing_zeros() }
+        Self {
+            zeros,
+            significant,
+            count: zeros + 64 - significant.trailing_zeros(),
+        }
     }
 
     /// The number of digits up to the last one that is 1.
@@ -50,9 +54,21 @@ mod tests {
 
     #[test]
     fn digits_add_up_to_p() {
-        for p in [0.5, 0.1, 0.3, 0.75, 2f64.powi(-40), 1.0 - 2f64.powi(-53), f64::MIN_POSITIVE, 5e-324] {
+        for p in [
+            0.5,
+            0.1,
+            0.3,
+            0.75,
+            2f64.powi(-40),
+            1.0 - 2f64.powi(-53),
+            f64::MIN_POSITIVE,
+            5e-324,
+        ] {
             let digits = Digits::new(p);
-            let sum: f64 = (0..digits.count()).filter(|&i| digits.get(i)).map(|i| 0.5f64.powi(i as i32 + 1)).sum();
+            let sum: f64 = (0..digits.count())
+                .filter(|&i| digits.get(i))
+                .map(|i| 0.5f64.powi(i as i32 + 1))
+                .sum();
             assert_eq!(sum, p);
             assert!(digits.get(digits.count() - 1), "the last digit of {p} is 1");
         }

@@ -58,7 +58,10 @@ impl<S: Simd> Xoshiro<S> {
 /// Outputs 1 to 8 of a SplitMix64 generator in state `base`.
 #[inline(always)]
 fn seed<S: Simd>(simd: S, base: u64) -> S::U64 {
-    mix(simd, simd.u64_add(simd.u64_splat(base), simd.u64_load(&STEPS)))
+    mix(
+        simd,
+        simd.u64_add(simd.u64_splat(base), simd.u64_load(&STEPS)),
+    )
 }
 
 /// [`crate::key::mix`] on eight lanes.

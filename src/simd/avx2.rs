@@ -1,5 +1,8 @@
 //! The AVX2 + FMA backend: one logical vector is two ymm registers, low half first.
-#![allow(unsafe_code, reason = "intrinsics; the token proves that the processor has them")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics; the token proves that the processor has them"
+)]
 
 use std::arch::x86_64::*;
 
@@ -132,7 +135,12 @@ impl Simd for Avx2 {
     #[inline(always)]
     fn load(self, src: &[f32; LANES]) -> F {
         // SAFETY: `src` is 64 readable bytes, and the loads ask for no alignment.
-        unsafe { (_mm256_loadu_ps(src.as_ptr()), _mm256_loadu_ps(src.as_ptr().add(8))) }
+        unsafe {
+            (
+                _mm256_loadu_ps(src.as_ptr()),
+                _mm256_loadu_ps(src.as_ptr().add(8)),
+            )
+        }
     }
     #[inline(always)]
     fn store(self, v: F, dst: &mut [f32; LANES]) {
@@ -148,7 +156,16 @@ impl Simd for Avx2 {
         unsafe {
             let bits = _mm256_set1_epi32(bits.into());
             let low = _mm256_setr_epi32(1, 2, 4, 8, 16, 32, 64, 128);
-            let high = _mm256_setr_epi32(1 << 8, 1 << 9, 1 << 10, 1 << 11, 1 << 12, 1 << 13, 1 << 14, 1 << 15);
+            let high = _mm256_setr_epi32(
+                1 << 8,
+                1 << 9,
+                1 << 10,
+                1 << 11,
+                1 << 12,
+                1 << 13,
+                1 << 14,
+                1 << 15,
+            );
             let low = _mm256_cmpeq_epi32(_mm256_and_si256(bits, low), low);
             let high = _mm256_cmpeq_epi32(_mm256_and_si256(bits, high), high);
             (_mm256_castsi256_ps(low), _mm256_castsi256_ps(high))
@@ -184,7 +201,11 @@ impl Simd for Avx2 {
             // SAFETY: the token proves AVX2.
             let block = unsafe { transpose_8(block) };
             for r in 0..8 {
-                *(if i == 0 { &mut result[j + r].0 } else { &mut result[j + r].1 }) = block[r];
+                *(if i == 0 {
+                    &mut result[j + r].0
+                } else {
+                    &mut result[j + r].1
+                }) = block[r];
             }
         }
         result

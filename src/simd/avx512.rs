@@ -1,5 +1,8 @@
 //! The AVX-512 backend (F, BW, DQ, VL): one logical vector is one zmm register, a predicate a mask register.
-#![allow(unsafe_code, reason = "intrinsics; the token proves that the processor has them")]
+#![allow(
+    unsafe_code,
+    reason = "intrinsics; the token proves that the processor has them"
+)]
 
 use std::arch::x86_64::*;
 

@@ -1,5 +1,8 @@
 //! Detection, trampolines and dispatch.
-#![allow(unsafe_code, reason = "calling a #[target_feature] function after detection")]
+#![allow(
+    unsafe_code,
+    reason = "calling a #[target_feature] function after detection"
+)]
 
 use super::{Isa, Level, Portable, Scalar, Simd};
 

@@ -92,7 +92,12 @@ impl Isa {
     #[must_use]
     pub fn available() -> &'static [Self] {
         static AVAILABLE: OnceLock<Vec<Isa>> = OnceLock::new();
-        AVAILABLE.get_or_init(|| Level::ALL.into_iter().filter_map(|level| Self::new(level).ok()).collect())
+        AVAILABLE.get_or_init(|| {
+            Level::ALL
+                .into_iter()
+                .filter_map(|level| Self::new(level).ok())
+                .collect()
+        })
     }
 
     /// The best one, at most the level that the environment variable `ELISION_MAX_ISA` names. The

@@ -1,6 +1,9 @@
 //! Matrices as the GEMM kernels see them: one to read, and one to write that can be cut in two
 //! dimensions and handed to several threads.
-#![allow(unsafe_code, reason = "a cut between columns cannot be written with slices")]
+#![allow(
+    unsafe_code,
+    reason = "a cut between columns cannot be written with slices"
+)]
 
 use std::marker::PhantomData;
 use std::ops::Range;
@@ -17,7 +20,11 @@ pub(crate) struct Matrix<'a> {
 impl Matrix<'_> {
     /// The same elements with rows and columns exchanged.
     pub(crate) fn transposed(self) -> Self {
-        Self { row_stride: self.col_stride, col_stride: self.row_stride, ..self }
+        Self {
+            row_stride: self.col_stride,
+            col_stride: self.row_stride,
+            ..self
+        }
     }
 }
 
@@ -39,7 +46,12 @@ unsafe impl Send for MatrixMut<'_> {}
 
 impl<'a> MatrixMut<'a> {
     /// The matrix over `data`; `None` if `data` is too short or rows would overlap.
-    pub(crate) fn new(data: &'a mut [f32], rows: usize, cols: usize, stride: usize) -> Option<Self> {
+    pub(crate) fn new(
+        data: &'a mut [f32],
+        rows: usize,
+        cols: usize,
+        stride: usize,
+    ) -> Option<Self> {
         let needed = match rows {
             0 => 0,
             _ => (rows - 1).checked_mul(stride)?.checked_add(cols)?,
@@ -48,7 +60,13 @@ impl<'a> MatrixMut<'a> {
             return None;
         }
         let first = NonNull::from(data).cast();
-        Some(Self { first, rows, cols, stride, owner: PhantomData })
+        Some(Self {
+            first,
+            rows,
+            cols,
+            stride,
+            owner: PhantomData,
+        })
     }
 
     /// Rows.
@@ -69,7 +87,10 @@ impl<'a> MatrixMut<'a> {
     /// If they are not all in the matrix.
     #[inline(always)]
     pub(crate) fn row_mut(&mut self, row: usize, cols: Range<usize>) -> &mut [f32] {
-        assert!(row < self.rows && cols.start <= cols.end && cols.end <= self.cols, "outside of the matrix");
+        assert!(
+            row < self.rows && cols.start <= cols.end && cols.end <= self.cols,
+            "outside of the matrix"
+        );
         // SAFETY: the elements lie in the matrix by the assertion, the matrix lies in the slice it was
         // made from, no other part has them, and the exclusive borrow of `self` covers them.
         unsafe {
@@ -84,7 +105,14 @@ impl<'a> MatrixMut<'a> {
         let skipped = if at == self.rows { 0 } else { at * self.stride };
         // SAFETY: row `at` lies in the matrix, or nothing is skipped.
         let first = unsafe { self.first.add(skipped) };
-        (Self { rows: at, ..self }, Self { first, rows: self.rows - at, ..self })
+        (
+            Self { rows: at, ..self },
+            Self {
+                first,
+                rows: self.rows - at,
+                ..self
+            },
+        )
     }
 
     /// The columns before `at`, and the others.
@@ -93,7 +121,14 @@ impl<'a> MatrixMut<'a> {
         let skipped = if self.rows == 0 { 0 } else { at };
         // SAFETY: column `at` lies in the first row or one past its end, or nothing is skipped.
         let first = unsafe { self.first.add(skipped) };
-        (Self { cols: at, ..self }, Self { first, cols: self.cols - at, ..self })
+        (
+            Self { cols: at, ..self },
+            Self {
+                first,
+                cols: self.cols - at,
+                ..self
+            },
+        )
     }
 }
 
@@ -120,7 +155,11 @@ mod tests {
                 }
             });
             for (i, x) in data.iter().enumerate() {
-                assert_eq!(*x, f32::from(u8::from(i % stride < cols)), "element {i} cut at {r}, {c}");
+                assert_eq!(
+                    *x,
+                    f32::from(u8::from(i % stride < cols)),
+                    "element {i} cut at {r}, {c}"
+                );
             }
         }
     }

@@ -35,11 +35,20 @@ fn below(key: Key, bound: u64) -> u64 {
 pub fn gather_rows<'a>(x: impl Into<View<'a>>, rows: &[usize]) -> Result<Tensor> {
     let x = x.into();
     let &[available, cols] = x.shape() else {
-        return Err(Error::Rank { what: "rows to gather", expected: 2, found: x.rank() });
+        return Err(Error::Rank {
+            what: "rows to gather",
+            expected: 2,
+            found: x.rank(),
+        });
     };
     if let Some(&row) = rows.iter().find(|&&row| row >= available) {
         let what = "row to gather";
-        return Err(Error::Range { what, start: row, end: row.saturating_add(1), length: available });
+        return Err(Error::Range {
+            what,
+            start: row,
+            end: row.saturating_add(1),
+            length: available,
+        });
     }
     let mut out = Tensor::zeros(&[rows.len(), cols])?;
     for (out, &row) in out.as_mut_slice().chunks_exact_mut(cols.max(1)).zip(rows) {

@@ -43,7 +43,11 @@ pub(super) struct Layer {
 impl Layer {
     /// The epilogue of a training step, or of inference if there is no dropout.
     pub(super) fn epilogue(&self, dropout: Option<Dropout>) -> Epilogue<'_> {
-        Epilogue { bias: Some(self.bias.view()), activation: self.config.activation, dropout }
+        Epilogue {
+            bias: Some(self.bias.view()),
+            activation: self.config.activation,
+            dropout,
+        }
     }
 }
 
@@ -89,16 +93,27 @@ impl Mlp {
             }
             let mut w = Tensor::zeros(&[layer.units, inputs])?;
             fill_uniform(&mut w, key.fold_in(i), (6.0 / inputs as f64).sqrt());
-            layers.push(Layer { config: layer, w, bias: Tensor::zeros(&[layer.units])? });
+            layers.push(Layer {
+                config: layer,
+                w,
+                bias: Tensor::zeros(&[layer.units])?,
+            });
             inputs = layer.units;
         }
-        Ok(Self { inputs: config.inputs, input_p: config.input_p, layers })
+        Ok(Self {
+            inputs: config.inputs,
+            input_p: config.input_p,
+            layers,
+        })
     }
 
     /// The number of weights and biases.
     #[must_use]
     pub fn parameters(&self) -> usize {
-        self.layers.iter().map(|layer| layer.w.len() + layer.bias.len()).sum()
+        self.layers
+            .iter()
+            .map(|layer| layer.w.len() + layer.bias.len())
+            .sum()
     }
 
     /// Features of a sample.

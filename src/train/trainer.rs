@@ -72,7 +72,10 @@ struct LayerBuffers {
 
 impl Buffers {
     fn new(model: &Mlp, rows: usize) -> Result<Self> {
-        let layers = model.layers.iter().map(|layer| LayerBuffers::new(layer, rows));
+        let layers = model
+            .layers
+            .iter()
+            .map(|layer| LayerBuffers::new(layer, rows));
         Ok(Self {
             rows,
             input: Tensor::zeros(&[rows, model.inputs])?,
@@ -106,7 +109,14 @@ impl Trainer {
         });
         let states = states.collect::<Result<_>>()?;
         let buffers = Buffers::new(&model, 0)?;
-        Ok(Self { model, optimizer, states, key, steps: 0, buffers })
+        Ok(Self {
+            model,
+            optimizer,
+            states,
+            key,
+            steps: 0,
+            buffers,
+        })
     }
 
     /// The network.
@@ -154,39 +164,78 @@ impl Trainer {
     }
 
     fn forward(&mut self, x: View<'_>, dropouts: &[Option<Dropout>]) -> Result<()> {
-        let Buffers { input, layers: buffers, .. } = &mut self.buffers;
+        let Buffers {
+            input,
+            layers: buffers,
+            ..
+        } = &mut self.buffers;
         // A rate of zero copies, which is cheap beside the layers.
         let first = dropouts[0].map_or_else(|| Dropout::new(self.key, 0.0), Ok)?;
         dropout_into(x, &first, &mut *input, None::<&mut Mask>)?;
         let mut input: &Tensor = input;
-        for ((layer, buffer), &dropout) in self.model.layers.iter().zip(buffers).zip(&dropouts[1..]) {
+        for ((layer, buffer), &dropout) in self.model.layers.iter().zip(buffers).zip(&dropouts[1..])
+        {
             let LayerBuffers { output, saved, .. } = buffer;
-            linear_into(input, &layer.w, &layer.epilogue(dropout), &mut *output, Some(saved))?;
+            linear_into(
+                input,
+                &layer.w,
+                &layer.epilogue(dropout),
+                &mut *output,
+                Some(saved),
+            )?;
             input = output;
         }
         Ok(())
     }
 
     fn loss(&mut self, labels: &[u32]) -> Result<Batch> {
-        let Some(LayerBuffers { output, gradient, .. }) = self.buffers.layers.last_mut() else {
+        let Some(LayerBuffers {
+            output, gradient, ..
+        }) = self.buffers.layers.last_mut()
+        else {
             return Err(Error::Empty("a network"));
         };
         let loss = softmax_cross_entropy(&*output, labels, Some(gradient.view_mut()))?;
-        Ok(Batch { loss, correct: count_correct(output, labels), rows: labels.len() })
+        Ok(Batch {
+            loss,
+            correct: count_correct(output, labels),
+            rows: labels.len(),
+        })
     }
 
     fn backward(&mut self, dropouts: &[Option<Dropout>]) -> Result<()> {
-        let Buffers { input, layers: buffers, .. } = &mut self.buffers;
+        let Buffers {
+            input,
+            layers: buffers,
+            ..
+        } = &mut self.buffers;
         for i in (0..self.model.layers.len()).rev() {
             let layer = &self.model.layers[i];
             let (before, after) = buffers.split_at_mut(i);
-            let LayerBuffers { gradient, saved, dw, dbias, .. } = &mut after[0];
+            let LayerBuffers {
+                gradient,
+                saved,
+                dw,
+                dbias,
+                ..
+            } = &mut after[0];
             let (x, dx) = match before.last_mut() {
                 None => (&*input, None),
                 Some(previous) => (&previous.output, Some(previous.gradient.view_mut())),
             };
-            let grads = LinearGradsInto { x: dx, w: Some(dw.view_mut()), bias: Some(dbias.view_mut()) };
-            linear_backward_into(&*gradient, x, &layer.w, &layer.epilogue(dropouts[i + 1]), saved, grads)?;
+            let grads = LinearGradsInto {
+                x: dx,
+                w: Some(dw.view_mut()),
+                bias: Some(dbias.view_mut()),
+            };
+            linear_backward_into(
+                &*gradient,
+                x,
+                &layer.w,
+                &layer.epilogue(dropouts[i + 1]),
+                saved,
+                grads,
+            )?;
         }
         Ok(())
     }
@@ -210,7 +259,11 @@ impl Trainer {
         check_batch(&self.model, x, labels)?;
         let logits = self.model.logits(x)?;
         let loss = softmax_cross_entropy(&logits, labels, None)?;
-        Ok(Batch { loss, correct: count_correct(&logits, labels), rows: labels.len() })
+        Ok(Batch {
+            loss,
+            correct: count_correct(&logits, labels),
+            rows: labels.len(),
+        })
     }
 }
 
@@ -218,11 +271,22 @@ fn check_batch(model: &Mlp, x: View<'_>, labels: &[u32]) -> Result<()> {
     let expected = [labels.len(), model.inputs];
     if x.shape() != expected {
         let what = "batch of samples";
-        return Err(Error::Shape { what, expected: expected[..].into(), found: x.shape().into() });
+        return Err(Error::Shape {
+            what,
+            expected: expected[..].into(),
+            found: x.shape().into(),
+        });
     }
     let classes = model.classes();
-    match (0..).zip(labels).find(|&(_, &label)| label as usize >= classes) {
-        Some((row, &label)) => Err(Error::Label { row, label, classes }),
+    match (0..)
+        .zip(labels)
+        .find(|&(_, &label)| label as usize >= classes)
+    {
+        Some((row, &label)) => Err(Error::Label {
+            row,
+            label,
+            classes,
+        }),
         None if labels.is_empty() => Err(Error::Empty("a batch")),
         None => Ok(()),
     }
@@ -232,7 +296,8 @@ fn check_batch(model: &Mlp, x: View<'_>, labels: &[u32]) -> Result<()> {
 fn count_correct(logits: &Tensor, labels: &[u32]) -> usize {
     let classes = logits.shape().last().copied().unwrap_or(1).max(1);
     let rows = logits.as_slice().chunks_exact(classes).zip(labels);
-    rows.filter(|(row, label)| argmax(row) == **label as usize).count()
+    rows.filter(|(row, label)| argmax(row) == **label as usize)
+        .count()
 }
 
 fn argmax(row: &[f32]) -> usize {

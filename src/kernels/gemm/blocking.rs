@@ -28,12 +28,30 @@ impl Blocking {
             // of A (28 KiB) stays in the 48 KiB first-level cache while panels of B pass by at 128
             // bytes for 28 multiply-adds; A's block (0.6 MiB) and the panel of B at hand share the 2 MiB
             // second-level cache; B's block (4 MiB) is read from the third.
-            Level::Avx512 => Self { mr: 14, nr: 32, kc: 512, mc: 14 * 22, nc: 2048 },
+            Level::Avx512 => Self {
+                mr: 14,
+                nr: 32,
+                kc: 512,
+                mc: 14 * 22,
+                nc: 2048,
+            },
             // 16 registers: 12 accumulators, 2 of B and 2 of A broadcast. Panels of 6 and 16 KiB share a
             // 32 KiB first-level cache; A's block takes 192 KiB of a 256 KiB second level.
-            Level::Avx2 => Self { mr: 6, nr: 16, kc: 256, mc: 6 * 32, nc: 2048 },
+            Level::Avx2 => Self {
+                mr: 6,
+                nr: 16,
+                kc: 256,
+                mc: 6 * 32,
+                nc: 2048,
+            },
             // 16 registers of 4 lanes (SSE2): 8 accumulators, 4 of B, 1 of A broadcast.
-            Level::Scalar | Level::Portable => Self { mr: 2, nr: 16, kc: 256, mc: 2 * 64, nc: 1024 },
+            Level::Scalar | Level::Portable => Self {
+                mr: 2,
+                nr: 16,
+                kc: 256,
+                mc: 2 * 64,
+                nc: 1024,
+            },
         }
     }
 }

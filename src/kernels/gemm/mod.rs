@@ -59,7 +59,10 @@ pub(crate) struct Product<'a, 'm> {
 pub(crate) fn scratch_len(blocking: &Blocking, m: usize, n: usize, k: usize) -> (usize, usize) {
     let Blocking { mr, nr, kc, mc, nc } = *blocking;
     let depth = kc.min(k);
-    (mc.min(m).next_multiple_of(mr) * depth, nc.min(n).next_multiple_of(nr) * depth)
+    (
+        mc.min(m).next_multiple_of(mr) * depth,
+        nc.min(n).next_multiple_of(nr) * depth,
+    )
 }
 
 impl Kernel for Product<'_, '_> {
@@ -80,8 +83,20 @@ impl Kernel for Product<'_, '_> {
 fn loops<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, '_>) {
     let blocking = Blocking::of(S::LEVEL);
     let Blocking { mr, nr, kc, mc, nc } = blocking;
-    debug_assert!(mr == MR && nr == NV * LANES, "the table and the kernels disagree");
-    let Product { a, b, depth: k, mut c, origin, mut pre, epilogue, scratch } = product;
+    debug_assert!(
+        mr == MR && nr == NV * LANES,
+        "the table and the kernels disagree"
+    );
+    let Product {
+        a,
+        b,
+        depth: k,
+        mut c,
+        origin,
+        mut pre,
+        epilogue,
+        scratch,
+    } = product;
     let (m, n) = (c.rows(), c.cols());
     let (a_len, _) = scratch_len(&blocking, m, n, k);
     let (a_scratch, b_scratch) = scratch.split_at_mut(a_len);
@@ -91,12 +106,22 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_
         // A product without depth still has an epilogue, so this loop runs at least once.
         for pc in (0..k.max(1)).step_by(kc) {
             let depth = kc.min(k - pc);
-            let block = Block { first: origin.1 + jc, count: cols, first_depth: pc, depth };
+            let block = Block {
+                first: origin.1 + jc,
+                count: cols,
+                first_depth: pc,
+                depth,
+            };
             let b_block = &mut b_scratch[..cols.next_multiple_of(nr) * depth];
             pack(simd, b, block, nr, b_block);
             for ic in (0..m).step_by(mc) {
                 let rows = mc.min(m - ic);
-                let block = Block { first: origin.0 + ic, count: rows, first_depth: pc, depth };
+                let block = Block {
+                    first: origin.0 + ic,
+                    count: rows,
+                    first_depth: pc,
+                    depth,
+                };
                 let a_block = &mut a_scratch[..rows.next_multiple_of(mr) * depth];
                 pack(simd, a, block, mr, a_block);
                 let mut target = Target {

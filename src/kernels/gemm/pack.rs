@@ -40,7 +40,10 @@ impl<'a> Operand<'a> {
             col_stride: bits.row_stride,
             ..bits
         });
-        Self { matrix: self.matrix.transposed(), bits }
+        Self {
+            matrix: self.matrix.transposed(),
+            bits,
+        }
     }
 
     /// Whether the elements of a row, and their bits, are neighbours in memory.
@@ -57,14 +60,24 @@ impl<'a> Operand<'a> {
             None => x,
             Some(bits) => {
                 let at = row * bits.row_stride + col * bits.col_stride;
-                if bits.words[at / 64] >> (at % 64) & 1 == 1 { x * bits.scale } else { 0.0 }
+                if bits.words[at / 64] >> (at % 64) & 1 == 1 {
+                    x * bits.scale
+                } else {
+                    0.0
+                }
             }
         }
     }
 
     /// Up to 16 elements of one row, selected and scaled; the absent ones are zero.
     #[inline(always)]
-    pub(crate) fn neighbours<S: Simd>(&self, simd: S, row: usize, col: usize, count: usize) -> S::F32 {
+    pub(crate) fn neighbours<S: Simd>(
+        &self,
+        simd: S,
+        row: usize,
+        col: usize,
+        count: usize,
+    ) -> S::F32 {
         if self.has_contiguous_rows() {
             return self.along_row(simd, row, col, count);
         }
@@ -103,11 +116,21 @@ pub(super) struct Block {
 
 /// Packs a block of an operand whose rows are the neighbours and whose columns are the depth.
 #[inline(always)]
-pub(super) fn pack<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, out: &mut [f32]) {
+pub(super) fn pack<S: Simd>(
+    simd: S,
+    operand: Operand<'_>,
+    block: Block,
+    width: usize,
+    out: &mut [f32],
+) {
     let panels = out.chunks_exact_mut(width * block.depth.max(1));
     for (panel, start) in panels.zip((0..block.count).step_by(width)) {
         let used = width.min(block.count - start);
-        let block = Block { first: block.first + start, count: used, ..block };
+        let block = Block {
+            first: block.first + start,
+            count: used,
+            ..block
+        };
         if used < width {
             panel.fill(0.0);
         }
@@ -123,7 +146,13 @@ pub(super) fn pack<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: 
 
 /// One panel of an operand whose neighbours are neighbours in memory (it comes transposed).
 #[inline(always)]
-fn pack_along<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, panel: &mut [f32]) {
+fn pack_along<S: Simd>(
+    simd: S,
+    operand: Operand<'_>,
+    block: Block,
+    width: usize,
+    panel: &mut [f32],
+) {
     for (d, out) in panel.chunks_exact_mut(width).take(block.depth).enumerate() {
         for start in (0..block.count).step_by(LANES) {
             let count = LANES.min(block.count - start);
@@ -135,7 +164,13 @@ fn pack_along<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize
 
 /// One panel of an operand whose depth is contiguous: blocks of 16 x 16, transposed in registers.
 #[inline(always)]
-fn pack_across<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, panel: &mut [f32]) {
+fn pack_across<S: Simd>(
+    simd: S,
+    operand: Operand<'_>,
+    block: Block,
+    width: usize,
+    panel: &mut [f32],
+) {
     for d in (0..block.depth).step_by(LANES) {
         let depth = LANES.min(block.depth - d);
         let out = &mut panel[d * width..(d + depth) * width];
@@ -143,7 +178,8 @@ fn pack_across<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usiz
             let count = LANES.min(block.count - start);
             let mut rows = [simd.splat(0.0); LANES];
             for (i, row) in rows.iter_mut().enumerate().take(count) {
-                *row = operand.along_row(simd, block.first + start + i, block.first_depth + d, depth);
+                *row =
+                    operand.along_row(simd, block.first + start + i, block.first_depth + d, depth);
             }
             let columns = simd.transpose(rows);
             for (out, column) in out.chunks_exact_mut(width).zip(columns) {
