@@ -1,0 +1,50 @@
+//! The command `elision`: trains small networks, shows what their dropout cost, prints what the library
+//! found on this machine, and writes mask bits for external test batteries.
+//!
+//! It is a library with a thin `main` so that tests and fuzz targets can reach the readers in [`data`].
+//! Everything it knows of the tensor engine goes through the public interface of [`elision`].
+
+pub mod data;
+
+mod args;
+mod bench;
+mod cache;
+mod curves;
+mod dropout_share;
+mod failure;
+mod info;
+mod learner;
+mod mask;
+mod metrics;
+mod output;
+mod plan;
+mod progress;
+mod report;
+mod stop;
+mod training;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use args::{Cli, Command};
+use failure::Failure;
+
+/// Runs the command with these arguments, the program's name first, and returns its exit code: 0, 2 for
+/// flags and files that cannot be used, 1 for a failure during the work, 130 after Ctrl-C.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::read(arguments) {
+        Ok(cli) => cli,
+        Err(code) => return code,
+    };
+    let outcome = match cli.command {
+        None => training::run(&cli.train),
+        Some(Command::Train(train)) => training::run(&train),
+        Some(Command::Bench(bench)) => bench::run(&bench),
+        Some(Command::Info) => info::run(),
+        Some(Command::Mask(mask)) => mask::run(&mask),
+    };
+    outcome.unwrap_or_else(|failure: Failure| {
+        eprintln!("elision: {failure}");
+        failure.code()
+    })
+}
