@@ -45,8 +45,9 @@ if [ -n "$found" ]; then
   exit 1
 fi
 
-# A kernel that no program runs would pass unseen.
-kernels=$(grep -rhoE 'Kernel for [A-Za-z0-9]+' src/kernels src/rng src/ops | sed 's/Kernel for //' | sort -u)
+# A kernel that no program runs would pass unseen. Map and Zip are parts of other kernels only.
+kernels=$(grep -rhoE 'Kernel for [A-Za-z0-9]+' src/kernels src/rng src/ops | sed 's/Kernel for //' |
+  grep -vxE 'Map|Zip' | sort -u)
 # shellcheck disable=SC2086
 missed=$(comm -23 <(echo "$kernels") <(run_by_trampolines $programs))
 if [ -n "$missed" ]; then
