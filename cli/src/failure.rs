@@ -46,7 +46,9 @@ impl Failure {
             Self::Flags(_) | Self::Data { .. } | Self::Folder { .. } | Self::Network(_) => {
                 ExitCode::from(2)
             }
-            Self::Work(_) | Self::WrongAnswer(_) | Self::Write { .. } | Self::System { .. } => ExitCode::from(1),
+            Self::Work(_) | Self::WrongAnswer(_) | Self::Write { .. } | Self::System { .. } => {
+                ExitCode::from(1)
+            }
         }
     }
 

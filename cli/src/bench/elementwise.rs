@@ -26,7 +26,12 @@ impl ScaledCopy {
 
 /// A scaled copy of `n` elements.
 pub(super) fn scaled_copy(n: usize) -> Result<ScaledCopy, Failure> {
-    let tensors = || Ok(ScaledCopy { x: Tensor::full(&[n], 1.5)?, out: Tensor::zeros(&[n])? });
+    let tensors = || {
+        Ok(ScaledCopy {
+            x: Tensor::full(&[n], 1.5)?,
+            out: Tensor::zeros(&[n])?,
+        })
+    };
     tensors().map_err(Failure::Work)
 }
 
@@ -47,27 +52,54 @@ impl Work {
             Ok((x, out, Mask::draw(&dropout, n)?, dropout))
         };
         let (x, out, mask, dropout) = make().map_err(Failure::Work)?;
-        Ok(Self { base: scaled_copy(n)?, x, out, mask, dropout })
+        Ok(Self {
+            base: scaled_copy(n)?,
+            x,
+            out,
+            mask,
+            dropout,
+        })
     }
 
     /// Drawing the mask alone.
     fn draw(&mut self) -> Pair {
-        let Self { base, mask, dropout, .. } = self;
-        pair(|| mask.redraw(dropout).expect("no offset, no overflow"), || base.run())
+        let Self {
+            base,
+            mask,
+            dropout,
+            ..
+        } = self;
+        pair(
+            || mask.redraw(dropout).expect("no offset, no overflow"),
+            || base.run(),
+        )
     }
 
     /// Forward with the mask kept.
     fn forward(&mut self) -> Pair {
-        let Self { base, x, out, mask, dropout } = self;
+        let Self {
+            base,
+            x,
+            out,
+            mask,
+            dropout,
+        } = self;
         let work = || {
-            ops::dropout_into(&*x, dropout, &mut *out, Some(&mut *mask)).expect("the shapes are equal");
+            ops::dropout_into(&*x, dropout, &mut *out, Some(&mut *mask))
+                .expect("the shapes are equal");
         };
         pair(work, || base.run())
     }
 
     /// Backward from the mask.
     fn backward(&mut self) -> Pair {
-        let Self { base, x, out, mask, dropout } = self;
+        let Self {
+            base,
+            x,
+            out,
+            mask,
+            dropout,
+        } = self;
         let work = || {
             ops::dropout_backward_into(&*x, dropout, Some(&*mask), &mut *out)
                 .expect("the shapes are equal");
@@ -79,7 +111,11 @@ impl Work {
     fn check(&self, op: &str) -> Result<(), Failure> {
         let scale = self.dropout.scale();
         let right = |(i, (y, x)): (usize, (&f32, &f32))| {
-            let want = if self.mask.get(i) == Some(true) { x * scale } else { 0.0 };
+            let want = if self.mask.get(i) == Some(true) {
+                x * scale
+            } else {
+                0.0
+            };
             y.to_bits() == want.to_bits()
         };
         let fresh = Mask::draw(&self.dropout, self.mask.len()).map_err(Failure::Work)?;
@@ -96,7 +132,11 @@ pub(super) fn measure(report: &mut Report) -> Result<(), Failure> {
     for n in SIZES {
         for p in RATES {
             let mut work = Work::new(n, p)?;
-            let line = Line { n: Some(n), p: Some(p), ..Line::new("") };
+            let line = Line {
+                n: Some(n),
+                p: Some(p),
+                ..Line::new("")
+            };
             report.line(&line.timed("mask", work.draw(), n))?;
             report.line(&line.timed("dropout forward", work.forward(), n))?;
             work.check("dropout forward")?;
@@ -116,12 +156,29 @@ pub(super) fn measure_speedup(
     let (n, p) = (SIZES[SIZES.len() - 1], 0.5);
     let (mut left, mut right) = (Work::new(n, p)?, Work::new(n, p)?);
     let forward = |work: &mut Work| {
-        let Work { x, out, mask, dropout, .. } = work;
+        let Work {
+            x,
+            out,
+            mask,
+            dropout,
+            ..
+        } = work;
         ops::dropout_into(&*x, dropout, out, Some(mask)).expect("the shapes are equal");
     };
-    let timed = pair(|| one.install(|| forward(&mut left)), || many.install(|| forward(&mut right)));
+    let timed = pair(
+        || one.install(|| forward(&mut left)),
+        || many.install(|| forward(&mut right)),
+    );
     left.check("dropout forward")?;
     right.check("dropout forward")?;
-    let line = Line { n: Some(n), p: Some(p), ratio: Some(timed.ratio), ..Line::new("") };
-    report.line(&Line { op: "dropout forward, one thread over all", ..line })
+    let line = Line {
+        n: Some(n),
+        p: Some(p),
+        ratio: Some(timed.ratio),
+        ..Line::new("")
+    };
+    report.line(&Line {
+        op: "dropout forward, one thread over all",
+        ..line
+    })
 }

@@ -38,7 +38,10 @@ fn multiply_add<S: Simd, const N: usize>(simd: S, rounds: u32) -> (f64, f32) {
             *sum = simd.mul_add(*sum, a, b);
         }
     }
-    let total = sums.iter().map(|&sum| simd.to_array(sum).iter().sum::<f32>()).sum();
+    let total = sums
+        .iter()
+        .map(|&sum| simd.to_array(sum).iter().sum::<f32>())
+        .sum();
     (2.0 * f64::from(rounds) * (N * LANES) as f64, total)
 }
 
@@ -51,12 +54,19 @@ pub(super) fn measure(isa: Isa, report: &mut Report) -> Result<(), Failure> {
         flops = done.iter().map(|(flops, _)| flops).sum();
         black_box(done);
     });
-    report.line(&Line { gflops: Some(flops / seconds / 1e9), ..Line::new("fma peak") })?;
+    report.line(&Line {
+        gflops: Some(flops / seconds / 1e9),
+        ..Line::new("fma peak")
+    })?;
     debug_assert_eq!(threads, report.threads);
     for n in SIZES {
         let mut copy = scaled_copy(n)?;
         let ns = alone(|| copy.run()) / n as f64 * 1e9;
-        report.line(&Line { n: Some(n), ns_per_element: Some(ns), ..Line::new("scaled copy") })?;
+        report.line(&Line {
+            n: Some(n),
+            ns_per_element: Some(ns),
+            ..Line::new("scaled copy")
+        })?;
     }
     Ok(())
 }

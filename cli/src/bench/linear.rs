@@ -53,19 +53,51 @@ impl Layer {
 
     /// Bias alone, or bias, ReLU and dropout.
     fn epilogue<'a>(bias: &'a Tensor, fused: bool, dropout: Dropout) -> Epilogue<'a> {
-        let plain = Epilogue { bias: Some(bias.view()), ..Epilogue::default() };
+        let plain = Epilogue {
+            bias: Some(bias.view()),
+            ..Epilogue::default()
+        };
         let (activation, dropout) = (Activation::Relu, Some(dropout));
-        if fused { Epilogue { activation, dropout, ..plain } } else { plain }
+        if fused {
+            Epilogue {
+                activation,
+                dropout,
+                ..plain
+            }
+        } else {
+            plain
+        }
     }
 
     fn forward(&mut self) {
-        let Self { x, w, bias, y, saved, fused, dropout, .. } = self;
+        let Self {
+            x,
+            w,
+            bias,
+            y,
+            saved,
+            fused,
+            dropout,
+            ..
+        } = self;
         let epilogue = Self::epilogue(bias, *fused, *dropout);
         ops::linear_into(&*x, &*w, &epilogue, y, Some(saved)).expect("the shapes fit");
     }
 
     fn backward(&mut self) {
-        let Self { x, w, bias, g, dx, dw, dbias, saved, fused, dropout, .. } = self;
+        let Self {
+            x,
+            w,
+            bias,
+            g,
+            dx,
+            dw,
+            dbias,
+            saved,
+            fused,
+            dropout,
+            ..
+        } = self;
         let epilogue = Self::epilogue(bias, *fused, *dropout);
         let into = ops::LinearGradsInto {
             x: Some(dx.view_mut()),
@@ -90,7 +122,11 @@ impl Layer {
             let mut want = products.sum::<f64>() + f64::from(self.bias.as_slice()[j]);
             if self.fused {
                 let kept = self.saved.kept().and_then(|kept| kept.get(at)) == Some(true);
-                want = if kept { want * f64::from(self.dropout.scale()) } else { 0.0 };
+                want = if kept {
+                    want * f64::from(self.dropout.scale())
+                } else {
+                    0.0
+                };
             }
             let y = self.y.as_slice()[at];
             if (f64::from(y) - want).abs() > 1e-3 || (self.fused && y < 0.0) {
@@ -121,26 +157,47 @@ pub(super) fn measure(report: &mut Report) -> Result<(), Failure> {
         let [m, k, n] = shape;
         let flops = 2.0 * (m * k * n) as f64;
         let (mut plain, mut fused) = (layer(shape, false)?, layer(shape, true)?);
-        let line = Line { m: Some(m), k: Some(k), n: Some(n), ..Line::new("") };
+        let line = Line {
+            m: Some(m),
+            k: Some(k),
+            n: Some(n),
+            ..Line::new("")
+        };
         let gflops = |flops: f64, seconds: f64| Some(flops / seconds / 1e9);
 
         let seconds = alone(|| plain.forward());
-        report.line(&Line { gflops: gflops(flops, seconds), ..line.named("linear forward") })?;
+        report.line(&Line {
+            gflops: gflops(flops, seconds),
+            ..line.named("linear forward")
+        })?;
         plain.check("linear forward")?;
         let timed = pair(|| fused.forward(), || plain.forward());
         let op = "linear+relu+dropout forward";
         let ratio = Some(timed.ratio);
         let p = Some(RATE);
-        report.line(&Line { gflops: gflops(flops, timed.seconds), ratio, p, ..line.named(op) })?;
+        report.line(&Line {
+            gflops: gflops(flops, timed.seconds),
+            ratio,
+            p,
+            ..line.named(op)
+        })?;
         fused.check(op)?;
 
         let flops = 3.0 * flops;
         let seconds = alone(|| plain.step());
-        report.line(&Line { gflops: gflops(flops, seconds), ..line.named("linear forward+backward") })?;
+        report.line(&Line {
+            gflops: gflops(flops, seconds),
+            ..line.named("linear forward+backward")
+        })?;
         let timed = pair(|| fused.step(), || plain.step());
         let op = "linear+relu+dropout forward+backward";
         let ratio = Some(timed.ratio);
-        report.line(&Line { gflops: gflops(flops, timed.seconds), ratio, p, ..line.named(op) })?;
+        report.line(&Line {
+            gflops: gflops(flops, timed.seconds),
+            ratio,
+            p,
+            ..line.named(op)
+        })?;
     }
     Ok(())
 }
@@ -153,8 +210,20 @@ pub(super) fn measure_speedup(
 ) -> Result<(), Failure> {
     let shape @ [m, k, n] = [1024; 3];
     let (mut left, mut right) = (layer(shape, true)?, layer(shape, true)?);
-    let timed = pair(|| one.install(|| left.forward()), || many.install(|| right.forward()));
-    let line = Line { m: Some(m), k: Some(k), n: Some(n), p: Some(RATE), ..Line::new("") };
+    let timed = pair(
+        || one.install(|| left.forward()),
+        || many.install(|| right.forward()),
+    );
+    let line = Line {
+        m: Some(m),
+        k: Some(k),
+        n: Some(n),
+        p: Some(RATE),
+        ..Line::new("")
+    };
     let op = "linear+relu+dropout forward, one thread over all";
-    report.line(&Line { ratio: Some(timed.ratio), ..line.named(op) })
+    report.line(&Line {
+        ratio: Some(timed.ratio),
+        ..line.named(op)
+    })
 }

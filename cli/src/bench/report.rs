@@ -32,7 +32,16 @@ pub(super) struct Line {
 impl Line {
     /// A line without figures.
     pub(super) const fn new(op: &'static str) -> Self {
-        Self { op, m: None, k: None, n: None, p: None, ns_per_element: None, gflops: None, ratio: None }
+        Self {
+            op,
+            m: None,
+            k: None,
+            n: None,
+            p: None,
+            ns_per_element: None,
+            gflops: None,
+            ratio: None,
+        }
     }
 
     /// The same line for another operation.
@@ -43,7 +52,12 @@ impl Line {
     /// The same line with the figures of a pass over `n` elements.
     pub(super) fn timed(self, op: &'static str, pair: Pair, n: usize) -> Self {
         let ns = pair.seconds / n as f64 * 1e9;
-        Self { op, ns_per_element: Some(ns), ratio: Some(pair.ratio), ..self }
+        Self {
+            op,
+            ns_per_element: Some(ns),
+            ratio: Some(pair.ratio),
+            ..self
+        }
     }
 }
 
@@ -65,7 +79,11 @@ struct Record<'a> {
 
 impl Report {
     pub(super) fn new(json: bool, isa: Isa) -> Self {
-        Self { json, isa, threads: 1 }
+        Self {
+            json,
+            isa,
+            threads: 1,
+        }
     }
 
     /// The table's head.
@@ -91,9 +109,16 @@ impl Report {
     /// One measurement.
     pub(super) fn line(&self, line: &Line) -> Result<(), Failure> {
         if self.json {
-            let record = Record { line, threads: self.threads, isa: self.isa.level().name() };
+            let record = Record {
+                line,
+                threads: self.threads,
+                isa: self.isa.level().name(),
+            };
             let text = serde_json::to_string(&record).map_err(io::Error::from);
-            return print(&text.map_err(|source| Failure::System { what: "standard output", source })?);
+            return print(&text.map_err(|source| Failure::System {
+                what: "standard output",
+                source,
+            })?);
         }
         let size = match (line.m, line.k, line.n) {
             (Some(m), Some(k), Some(n)) => format!("{m}x{k}x{n}"),
@@ -107,17 +132,24 @@ impl Report {
             (_, Some(gflops)) => format!("{gflops:.1} GFLOP/s"),
             _ => String::new(),
         };
-        let ratio = line.ratio.map_or_else(String::new, |ratio| format!("{ratio:.3}"));
+        let ratio = line
+            .ratio
+            .map_or_else(String::new, |ratio| format!("{ratio:.3}"));
         let Line { op, .. } = line;
         let threads = self.threads;
-        print(&format!("{op:<50} {size:<14} {p:>4} {threads:>8} {measured:>14} {ratio:>7}"))
+        print(&format!(
+            "{op:<50} {size:<14} {p:>4} {threads:>8} {measured:>14} {ratio:>7}"
+        ))
     }
 }
 
 /// A line on standard output. A reader that has gone ends the run without a word.
 fn print(text: &str) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
-    match writeln!(out, "{text}").and_then(|()| out.flush()).map_err(Failure::stdout) {
+    match writeln!(out, "{text}")
+        .and_then(|()| out.flush())
+        .map_err(Failure::stdout)
+    {
         Ok(()) => Ok(()),
         Err(Some(failure)) => Err(failure),
         Err(None) => std::process::exit(0),

@@ -27,7 +27,10 @@ pub(super) fn pair(mut work: impl FnMut(), mut base: impl FnMut()) -> Pair {
         seconds.push(work);
         ratios.push(work / base);
     }
-    Pair { seconds: median(&mut seconds), ratio: median(&mut ratios) }
+    Pair {
+        seconds: median(&mut seconds),
+        ratio: median(&mut ratios),
+    }
 }
 
 /// Median seconds of one call.

@@ -7,7 +7,7 @@ use super::{abs, unless_nan};
 use crate::simd::Simd;
 
 /// 2 sqrt(2 / pi).
-const LINEAR: f32 = 1.595_769_1;
+const LINEAR: f32 = 1.595_769_2;
 /// 2 sqrt(2 / pi) * 0.044715.
 const CUBIC: f32 = 0.071_354_814;
 /// 1 / sqrt(2 pi).
