@@ -188,6 +188,7 @@ fn no_dropout_is_the_identity_bit_for_bit() {
     on_every_isa("p = 0", |_| {
         let mut x = mixed(3000);
         x[0] = f32::from_bits(0xFFC1_2345); // a quiet NaN with a payload
+        x[1] = f32::from_bits(0x7F80_0001); // a signalling one
         let dropout = dropout(0.0);
         let (y, mask) = ops::dropout(&vector(&x), &dropout).expect("it is valid");
         assert!(bits(y.as_slice()) == bits(&x));

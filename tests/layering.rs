@@ -41,12 +41,6 @@ enum Siblings {
 /// All that the specification may lean on, and nothing but tests leans on the specification.
 const REFERENCE_USES: [&str; 3] = ["tensor", "error", "activation"];
 
-/// Arrows that point up, each for a reason.
-const EXCEPTIONS: [(&str, &str); 1] = [
-    // A tensor's storage comes in blocks of one vector; it takes that number and nothing else.
-    ("src/tensor/storage.rs", "simd"),
-];
-
 /// The only places with `unsafe`.
 const UNSAFE: [&str; 3] = ["src/simd/", "src/tensor/storage.rs", "src/tensor/matrix.rs"];
 
@@ -90,7 +84,7 @@ fn faults(path: &str, text: &str, exports: &[(String, String)]) -> Vec<String> {
             // A name of no module, met by `super::` from an inline module, is one of the file's own.
             let own = row(used).is_none() && !code.contains(&format!("crate::{used}"));
             match may_use(module, used) {
-                _ if own || EXCEPTIONS.contains(&(path, used)) => {}
+                _ if own => {}
                 Ok(true) => {}
                 Ok(false) => faults.push(format!("{path}: {module} may not use {used}")),
                 Err(fault) => faults.push(format!("{path}: {fault}")),

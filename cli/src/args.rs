@@ -65,7 +65,7 @@ pub(crate) struct TrainArgs {
     /// Drop probability of the hidden layers: one for all, or one for each.
     #[arg(long, value_name = "P,...", value_delimiter = ',', default_value = "0.5", value_parser = rate, allow_negative_numbers = true)]
     pub(crate) rates: Vec<f64>,
-    /// Passes over the training data [default: 100; 10 for mnist and fashion-mnist].
+    /// Passes over the training data [default: 200; 10 for mnist and fashion-mnist].
     #[arg(long, value_name = "N")]
     pub(crate) epochs: Option<NonZeroUsize>,
     /// Rows of a training step.

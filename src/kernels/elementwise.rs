@@ -199,7 +199,7 @@ fn zip<S: Simd>(simd: S, op: impl Binary, a: impl Source, b: impl Source, out: &
     }
     if !tail.is_empty() {
         let y = op.apply(simd, a.tail(simd, tail), b.tail(simd, tail));
-        simd.store_partial(y, tail);
+        simd.store_up_to(y, tail);
     }
 }
 
@@ -231,7 +231,7 @@ impl Source for Slice<'_> {
     }
     #[inline(always)]
     fn tail<S: Simd>(self, simd: S, _: &[f32]) -> S::F32 {
-        simd.load_partial(self.0.as_chunks::<LANES>().1)
+        simd.load_up_to(self.0.as_chunks::<LANES>().1)
     }
 }
 
@@ -261,6 +261,6 @@ impl Source for Out {
     }
     #[inline(always)]
     fn tail<S: Simd>(self, simd: S, out: &[f32]) -> S::F32 {
-        simd.load_partial(out)
+        simd.load_up_to(out)
     }
 }

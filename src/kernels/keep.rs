@@ -29,7 +29,7 @@ impl Kernel for Positive<'_> {
                 cut |= u64::from(bits) << (LANES * i);
             }
             if !tail.is_empty() {
-                let bits = simd.pred_to_bits(simd.le(simd.load_partial(tail), zero));
+                let bits = simd.pred_to_bits(simd.le(simd.load_up_to(tail), zero));
                 cut |= u64::from(bits) << (LANES * whole.len());
             }
             let used = !0 >> (64 - y.len());
@@ -69,7 +69,7 @@ impl Kernel for ColumnSums<'_> {
                 }
                 total = simd.add(total, sum);
             }
-            simd.store_partial(total, out);
+            simd.store_up_to(total, out);
         }
     }
 }

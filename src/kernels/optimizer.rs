@@ -47,12 +47,9 @@ impl Kernel for Sgd<'_> {
         let momentum = simd.splat(self.rates.momentum);
         let state = self.w.chunks_mut(LANES).zip(self.v.chunks_mut(LANES));
         for ((w, v), g) in state.zip(self.g.chunks(LANES)) {
-            let velocity = simd.add(
-                simd.mul(momentum, simd.load_partial(v)),
-                simd.load_partial(g),
-            );
-            simd.store_partial(velocity, v);
-            simd.store_partial(simd.sub(simd.load_partial(w), simd.mul(rate, velocity)), w);
+            let velocity = simd.add(simd.mul(momentum, simd.load_up_to(v)), simd.load_up_to(g));
+            simd.store_up_to(velocity, v);
+            simd.store_up_to(simd.sub(simd.load_up_to(w), simd.mul(rate, velocity)), w);
         }
     }
 }
@@ -74,20 +71,20 @@ impl Kernel for Adam<'_> {
         let state = self.m.chunks_mut(LANES).zip(self.s.chunks_mut(LANES));
         let gradient = self.g.chunks(LANES);
         for ((w, (m, s)), g) in self.w.chunks_mut(LANES).zip(state).zip(gradient) {
-            let g = simd.load_partial(g);
-            let mean = simd.add(simd.mul(b1, simd.load_partial(m)), simd.mul(c1, g));
+            let g = simd.load_up_to(g);
+            let mean = simd.add(simd.mul(b1, simd.load_up_to(m)), simd.mul(c1, g));
             let square = simd.add(
-                simd.mul(b2, simd.load_partial(s)),
+                simd.mul(b2, simd.load_up_to(s)),
                 simd.mul(c2, simd.mul(g, g)),
             );
-            simd.store_partial(mean, m);
-            simd.store_partial(square, s);
+            simd.store_up_to(mean, m);
+            simd.store_up_to(square, s);
             let spread = simd.add(
                 simd.mul(simd.splat(root), simd.sqrt(square)),
                 simd.splat(epsilon),
             );
             let step = simd.div(simd.mul(simd.splat(rate), mean), spread);
-            simd.store_partial(simd.sub(simd.load_partial(w), step), w);
+            simd.store_up_to(simd.sub(simd.load_up_to(w), step), w);
         }
     }
 }

@@ -123,7 +123,7 @@ impl Columns {
         if !tail.is_empty() {
             // Lanes past the tail belong to no sequence, and nobody reads them.
             let acc = &mut acc[whole.len()];
-            simd.store(op.apply(simd, simd.load(acc), simd.load_partial(tail)), acc);
+            simd.store(op.apply(simd, simd.load(acc), simd.load_up_to(tail)), acc);
         }
     }
 

@@ -176,7 +176,7 @@ fn load<S: Simd>(simd: S, x: &[f32]) -> S::F32 {
         return simd.load(whole);
     }
     let present = simd.pred_from_bits((1 << x.len()) - 1);
-    simd.select(present, simd.load_partial(x), simd.splat(f32::NEG_INFINITY))
+    simd.select(present, simd.load_up_to(x), simd.splat(f32::NEG_INFINITY))
 }
 
 #[inline(always)]

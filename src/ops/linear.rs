@@ -1,5 +1,7 @@
 //! The fused linear layer: `dropout(activation(x * w^T + bias))` in one product, and its backward pass.
 
+use std::borrow::Cow;
+
 use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
@@ -115,6 +117,7 @@ pub fn linear_into<'a, 'b, 'c>(
     let (m, n, depth) = check_linear(x, w, epilogue)?;
     check_shape("output of linear", &[m, n], out.shape())?;
     let isa = current_isa()?;
+    let bias = epilogue.bias.map(contiguous).transpose()?;
     if out.as_mut_slice().is_none() {
         // The bits of the backward pass are read off contiguous rows.
         let mut copy = Tensor::zeros(&[m, n])?;
@@ -129,26 +132,26 @@ pub fn linear_into<'a, 'b, 'c>(
     } else if epilogue.dropout.is_some() {
         saved.kept = Some(Mask::none(m * n));
     }
-    let bias = epilogue.bias.map(|bias| bias.to_tensor()).transpose()?;
     let factors = Factors {
         a: operand(x),
         b: operand(w).transposed(),
         depth,
     };
-    fused_product(
-        isa,
-        factors,
-        epilogue,
-        bias.as_ref().map(Tensor::as_slice),
-        &mut out,
-        saved,
-    )?;
+    fused_product(isa, factors, epilogue, bias.as_deref(), &mut out, saved)?;
     if let (true, Activation::Relu, Some(kept)) =
         (keep_for_backward, epilogue.activation, &mut saved.kept)
     {
         merge_sign(isa, &mut out, kept);
     }
     Ok(())
+}
+
+/// The elements of a vector in order, copied only if they are strided.
+fn contiguous(vector: View<'_>) -> Result<Cow<'_, [f32]>> {
+    match vector.as_slice() {
+        Some(slice) => Ok(Cow::Borrowed(slice)),
+        None => Ok(Cow::Owned(vector.to_tensor()?.into_vec())),
+    }
 }
 
 fn fused_product(

@@ -108,7 +108,7 @@ impl Simd for Avx2 {
         select(p: F, a: F, b: F) -> F { _mm256_blendv_ps(b, a, p) }
         select_or_zero(p: F, a: F) -> F { _mm256_and_ps(p, a) }
         to_bits(a: F) -> I { _mm256_castps_si256(a) }
-        from_bits(a: I) -> F { _mm256_castsi256_ps(a) }
+        f32_from_bits(a: I) -> F { _mm256_castsi256_ps(a) }
         u32_add(a: I, b: I) -> I { _mm256_add_epi32(a, b) }
         u32_sub(a: I, b: I) -> I { _mm256_sub_epi32(a, b) }
         u32_and(a: I, b: I) -> I { _mm256_and_si256(a, b) }

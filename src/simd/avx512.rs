@@ -34,10 +34,10 @@ macro_rules! forward {
     )+};
 }
 
-/// The first `n` of 16 lanes.
+/// The first `n < 16` lanes.
 #[inline(always)]
 fn first(n: usize) -> __mmask16 {
-    if n >= LANES { !0 } else { (1 << n) - 1 }
+    (1 << n) - 1
 }
 
 impl Simd for Avx512 {
@@ -63,7 +63,7 @@ impl Simd for Avx512 {
         select(p: __mmask16, a: __m512, b: __m512) -> __m512 { _mm512_mask_blend_ps(p, b, a) }
         select_or_zero(p: __mmask16, a: __m512) -> __m512 { _mm512_maskz_mov_ps(p, a) }
         to_bits(a: __m512) -> __m512i { _mm512_castps_si512(a) }
-        from_bits(a: __m512i) -> __m512 { _mm512_castsi512_ps(a) }
+        f32_from_bits(a: __m512i) -> __m512 { _mm512_castsi512_ps(a) }
         u32_splat(x: u32) -> __m512i { _mm512_set1_epi32(x.cast_signed()) }
         u32_add(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi32(a, b) }
         u32_sub(a: __m512i, b: __m512i) -> __m512i { _mm512_sub_epi32(a, b) }
@@ -104,13 +104,19 @@ impl Simd for Avx512 {
         unsafe { _mm512_storeu_ps(dst.as_mut_ptr(), v) }
     }
     #[inline(always)]
-    fn load_partial(self, src: &[f32]) -> __m512 {
-        // SAFETY: a masked load touches the first `min(src.len(), 16)` elements only.
+    fn load_up_to(self, src: &[f32]) -> __m512 {
+        if let Some(whole) = src.first_chunk() {
+            return self.load(whole);
+        }
+        // SAFETY: a masked load touches the first `src.len()` elements only.
         unsafe { _mm512_maskz_loadu_ps(first(src.len()), src.as_ptr()) }
     }
     #[inline(always)]
-    fn store_partial(self, v: __m512, dst: &mut [f32]) {
-        // SAFETY: a masked store touches the first `min(dst.len(), 16)` elements only.
+    fn store_up_to(self, v: __m512, dst: &mut [f32]) {
+        if let Some(whole) = dst.first_chunk_mut() {
+            return self.store(v, whole);
+        }
+        // SAFETY: a masked store touches the first `dst.len()` elements only.
         unsafe { _mm512_mask_storeu_ps(dst.as_mut_ptr(), first(dst.len()), v) }
     }
     #[inline(always)]

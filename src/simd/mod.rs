@@ -94,7 +94,7 @@ pub trait Simd: Copy + Send + Sync + sealed::Sealed + 'static {
     /// The bit patterns of the lanes.
     fn to_bits(self, a: Self::F32) -> Self::U32;
     /// The inverse of [`to_bits`](Simd::to_bits).
-    fn from_bits(self, a: Self::U32) -> Self::F32;
+    fn f32_from_bits(self, a: Self::U32) -> Self::F32;
     /// All lanes `x`.
     fn u32_splat(self, x: u32) -> Self::U32;
     /// `a + b`, wrapping.
@@ -142,20 +142,23 @@ pub trait Simd: Copy + Send + Sync + sealed::Sealed + 'static {
     /// Whether every bit of every lane is zero.
     fn u64_is_zero(self, a: Self::U64) -> bool;
 
-    /// Reads up to 16 lanes; the absent ones are `+0.0`.
+    /// Reads the first 16 elements, or as many as there are; the absent ones are `+0.0`.
     #[inline(always)]
-    fn load_partial(self, src: &[f32]) -> Self::F32 {
+    fn load_up_to(self, src: &[f32]) -> Self::F32 {
+        if let Some(whole) = src.first_chunk() {
+            return self.load(whole);
+        }
         let mut lanes = [0.0; LANES];
-        let n = src.len().min(LANES);
-        lanes[..n].copy_from_slice(&src[..n]);
+        lanes[..src.len()].copy_from_slice(src);
         self.load(&lanes)
     }
-    /// Writes the first `dst.len()` lanes, at most 16.
+    /// Writes the first 16 elements, or as many as there are.
     #[inline(always)]
-    fn store_partial(self, v: Self::F32, dst: &mut [f32]) {
-        let lanes = self.to_array(v);
-        let n = dst.len().min(LANES);
-        dst[..n].copy_from_slice(&lanes[..n]);
+    fn store_up_to(self, v: Self::F32, dst: &mut [f32]) {
+        if let Some(whole) = dst.first_chunk_mut() {
+            return self.store(v, whole);
+        }
+        dst.copy_from_slice(&self.to_array(v)[..dst.len()]);
     }
     /// Exchanges rows and columns of a 16 x 16 block.
     #[inline(always)]

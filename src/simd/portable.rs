@@ -57,7 +57,7 @@ impl Simd for Portable {
         transpose(rows: [f32x16; LANES]) -> [f32x16; LANES] { f32x16::transpose(rows) }
         pred_to_bits(p: f32x16) -> u16 { p.to_bitmask() as u16 }
         to_bits(a: f32x16) -> u32x16 { bytemuck::cast(a) }
-        from_bits(a: u32x16) -> f32x16 { bytemuck::cast(a) }
+        f32_from_bits(a: u32x16) -> f32x16 { bytemuck::cast(a) }
         u32_splat(x: u32) -> u32x16 { u32x16::splat(x) }
         u32_add(a: u32x16, b: u32x16) -> u32x16 { a + b }
         u32_sub(a: u32x16, b: u32x16) -> u32x16 { a - b }

@@ -44,7 +44,7 @@ impl Simd for Scalar {
         min(a: F32, b: F32) -> F32 { if a < b { a } else { b } }
         sqrt(a: F32) -> F32 { a.sqrt() }
         to_bits(a: F32) -> U32 { a.to_bits() }
-        from_bits(a: U32) -> F32 { f32::from_bits(a) }
+        f32_from_bits(a: U32) -> F32 { f32::from_bits(a) }
         u32_add(a: U32, b: U32) -> U32 { a.wrapping_add(b) }
         u32_sub(a: U32, b: U32) -> U32 { a.wrapping_sub(b) }
         u32_and(a: U32, b: U32) -> U32 { a & b }

@@ -8,7 +8,6 @@ use crate::tensor::matrix::MatrixMut;
 
 use super::pack::Bits;
 use super::tile::Tile;
-use super::{load, store};
 
 /// `dropout(activation(sum + bias))`, in this order; each part may be absent.
 #[derive(Clone, Copy, Default)]
@@ -67,15 +66,15 @@ impl Target<'_, '_> {
     ) {
         let out = self.c.row_mut(row, cols.clone());
         if !self.first {
-            sum = simd.add(sum, load(simd, out));
+            sum = simd.add(sum, simd.load_up_to(out));
         }
         if self.last {
             let at = (self.origin.0 + row, self.origin.1 + cols.start);
             if let Some(bias) = epilogue.bias {
-                sum = simd.add(sum, load(simd, &bias[at.1..at.1 + cols.len()]));
+                sum = simd.add(sum, simd.load_up_to(&bias[at.1..at.1 + cols.len()]));
             }
             if let Some(pre) = self.pre {
-                store(simd, sum, pre.row_mut(row, cols));
+                simd.store_up_to(sum, pre.row_mut(row, cols));
             }
             sum = activate(simd, epilogue.activation, sum);
             if let Some(keep) = epilogue.keep {
@@ -86,6 +85,6 @@ impl Target<'_, '_> {
                 );
             }
         }
-        store(simd, sum, out);
+        simd.store_up_to(sum, out);
     }
 }

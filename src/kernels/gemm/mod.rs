@@ -143,21 +143,3 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_
         }
     }
 }
-
-/// Reads 16 elements, or as many as there are.
-#[inline(always)]
-fn load<S: Simd>(simd: S, src: &[f32]) -> S::F32 {
-    match src.first_chunk() {
-        Some(whole) => simd.load(whole),
-        None => simd.load_partial(src),
-    }
-}
-
-/// Writes 16 elements, or as many as there are.
-#[inline(always)]
-fn store<S: Simd>(simd: S, v: S::F32, dst: &mut [f32]) {
-    match dst.first_chunk_mut() {
-        Some(whole) => simd.store(v, whole),
-        None => simd.store_partial(v, dst),
-    }
-}

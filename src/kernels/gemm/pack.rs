@@ -8,8 +8,6 @@ use crate::mask::bits_at;
 use crate::simd::{LANES, Simd};
 use crate::tensor::matrix::Matrix;
 
-use super::{load, store};
-
 /// Keep bits laid over a matrix: bit `i * row_stride + j * col_stride` decides for element (i, j).
 #[derive(Clone, Copy)]
 pub(crate) struct Bits<'a> {
@@ -92,7 +90,7 @@ impl<'a> Operand<'a> {
     #[inline(always)]
     fn along_row<S: Simd>(&self, simd: S, row: usize, col: usize, count: usize) -> S::F32 {
         let start = row * self.matrix.row_stride + col;
-        let x = load(simd, &self.matrix.data[start..start + count]);
+        let x = simd.load_up_to(&self.matrix.data[start..start + count]);
         match self.bits {
             None => x,
             Some(bits) => {
@@ -157,7 +155,7 @@ fn pack_along<S: Simd>(
         for start in (0..block.count).step_by(LANES) {
             let count = LANES.min(block.count - start);
             let x = operand.along_row(simd, block.first_depth + d, block.first + start, count);
-            store(simd, x, &mut out[start..start + count]);
+            simd.store_up_to(x, &mut out[start..start + count]);
         }
     }
 }
@@ -183,7 +181,7 @@ fn pack_across<S: Simd>(
             }
             let columns = simd.transpose(rows);
             for (out, column) in out.chunks_exact_mut(width).zip(columns) {
-                store(simd, column, &mut out[start..start + count]);
+                simd.store_up_to(column, &mut out[start..start + count]);
             }
         }
     }

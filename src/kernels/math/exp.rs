@@ -88,7 +88,7 @@ impl<S: Simd> Reduced<S> {
     #[inline(always)]
     fn scaled_once(self, simd: S) -> S::F32 {
         let biased = simd.u32_add(self.exponent, simd.u32_splat(127));
-        simd.mul(self.mantissa, simd.from_bits(simd.u32_shl(biased, 23)))
+        simd.mul(self.mantissa, simd.f32_from_bits(simd.u32_shl(biased, 23)))
     }
 
     /// For exponents in [-252, 254]: by half of the exponent, exactly, and then by the rest, which rounds
@@ -100,7 +100,7 @@ impl<S: Simd> Reduced<S> {
         let rest = simd.u32_sub(self.exponent, half);
         let first = simd.u32_sub(half, simd.u32_splat(1));
         let second = simd.u32_add(rest, simd.u32_splat(255));
-        let once = simd.mul(self.mantissa, simd.from_bits(simd.u32_shl(first, 23)));
-        simd.mul(once, simd.from_bits(simd.u32_shl(second, 23)))
+        let once = simd.mul(self.mantissa, simd.f32_from_bits(simd.u32_shl(first, 23)));
+        simd.mul(once, simd.f32_from_bits(simd.u32_shl(second, 23)))
     }
 }

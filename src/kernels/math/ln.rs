@@ -43,11 +43,11 @@ pub(crate) fn ln<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     let shifted = simd.u32_add(simd.to_bits(normal), simd.u32_splat(ONE - SQRT_HALF));
     let biased = simd.u32_shr(shifted, 23);
     let k = simd.sub(
-        simd.from_bits(simd.u32_or(biased, simd.u32_splat(INTEGER))),
+        simd.f32_from_bits(simd.u32_or(biased, simd.u32_splat(INTEGER))),
         bias,
     );
     let fraction = simd.u32_and(shifted, simd.u32_splat(0x007F_FFFF));
-    let m = simd.from_bits(simd.u32_add(fraction, simd.u32_splat(SQRT_HALF)));
+    let m = simd.f32_from_bits(simd.u32_add(fraction, simd.u32_splat(SQRT_HALF)));
     let y = assembled(simd, k, simd.sub(m, simd.splat(1.0)));
     let infinity = simd.splat(f32::INFINITY);
     let y = simd.select(simd.eq(x, infinity), infinity, y);

@@ -42,26 +42,26 @@ fn polynomial<S: Simd, const N: usize>(simd: S, x: S::F32, c: [f32; N]) -> S::F3
 /// `|x|`.
 #[inline(always)]
 fn abs<S: Simd>(simd: S, x: S::F32) -> S::F32 {
-    simd.from_bits(simd.u32_and(simd.to_bits(x), simd.u32_splat(!SIGN)))
+    simd.f32_from_bits(simd.u32_and(simd.to_bits(x), simd.u32_splat(!SIGN)))
 }
 
 /// `y >= 0` with the sign of `x`.
 #[inline(always)]
 fn with_sign<S: Simd>(simd: S, y: S::F32, x: S::F32) -> S::F32 {
     let sign = simd.u32_and(simd.to_bits(x), simd.u32_splat(SIGN));
-    simd.from_bits(simd.u32_or(simd.to_bits(y), sign))
+    simd.f32_from_bits(simd.u32_or(simd.to_bits(y), sign))
 }
 
 /// `y`, or `x` made quiet where it is a NaN. The quiet bit is set by hand: a signalling NaN that meets no
 /// arithmetic would stay as it is, and whether it meets some is the compiler's choice.
 #[inline(always)]
 fn unless_nan<S: Simd>(simd: S, x: S::F32, y: S::F32) -> S::F32 {
-    let quiet = simd.from_bits(simd.u32_or(simd.to_bits(x), simd.u32_splat(QUIET)));
+    let quiet = simd.f32_from_bits(simd.u32_or(simd.to_bits(x), simd.u32_splat(QUIET)));
     simd.select(simd.eq(x, x), y, quiet)
 }
 
 /// The first 12 of 24 significant bits of `x`: the square of the result is exact.
 #[inline(always)]
 fn head<S: Simd>(simd: S, x: S::F32) -> S::F32 {
-    simd.from_bits(simd.u32_and(simd.to_bits(x), simd.u32_splat(0xFFFF_F000)))
+    simd.f32_from_bits(simd.u32_and(simd.to_bits(x), simd.u32_splat(0xFFFF_F000)))
 }

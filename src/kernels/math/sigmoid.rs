@@ -66,5 +66,5 @@ pub(crate) fn tanh_derivative<S: Simd>(simd: S, x: S::F32) -> S::F32 {
 /// `-|x|`.
 #[inline(always)]
 fn minus_abs<S: Simd>(simd: S, x: S::F32) -> S::F32 {
-    simd.from_bits(simd.u32_or(simd.to_bits(x), simd.u32_splat(SIGN)))
+    simd.f32_from_bits(simd.u32_or(simd.to_bits(x), simd.u32_splat(SIGN)))
 }
