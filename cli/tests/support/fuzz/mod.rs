@@ -1,0 +1,4 @@
+//! Bodies of the fuzz targets of the readers; the library's stand in `tests/support/fuzz`.
+
+pub(crate) mod csv_reader;
+pub(crate) mod idx_reader;
