@@ -105,3 +105,8 @@ pub use key::Key;
 pub use mask::{Kept, Mask};
 pub use simd::{Isa, Level};
 pub use tensor::{Dims, Iter, MAX_RANK, Tensor, View, ViewMut, broadcast_shapes};
+
+/// Compiles the examples of the README.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+struct Readme;

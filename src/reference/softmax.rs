@@ -15,7 +15,7 @@ pub fn log_softmax(row: &[f32]) -> Vec<f64> {
     row.iter().map(|x| x - max - ln_sum).collect()
 }
 
-/// The mean over the rows of -log_softmax(row)[label].
+/// The mean over the rows of `-log_softmax(row)[label]`.
 #[must_use]
 pub fn cross_entropy(logits: &[f32], classes: usize, labels: &[u32]) -> f64 {
     let losses = logits
