@@ -183,7 +183,16 @@ fn fused_equals_unfused() {
 
 #[test]
 fn after_relu_the_mask_holds_both_decisions() {
-    let (m, k, n) = (33, 20, 50);
+    // Rows of whole cells of 16 bits are merged by the tiles, others by a pass of their own.
+    for (&isa, n) in Isa::available()
+        .iter()
+        .flat_map(|isa| [16, 50, 64, 112].map(|n| (isa, n)))
+    {
+        isa.install(|| check_merged_mask(33, 20, n));
+    }
+}
+
+fn check_merged_mask(m: usize, k: usize, n: usize) {
     let x = Tensor::from_vec(noise(m * k, 1), &[m, k]).unwrap();
     let w = Tensor::from_vec(noise(n * k, 2), &[n, k]).unwrap();
     let dropout = Dropout::new(Key::new(5), 0.4).unwrap();
@@ -328,7 +337,12 @@ fn a_gradient_may_be_strided_and_left_out() {
 
 #[test]
 fn threads_change_no_bits() {
-    let (m, k, n) = (150, 300, 170);
+    for n in [170, 176] {
+        check_threads(150, 300, n);
+    }
+}
+
+fn check_threads(m: usize, k: usize, n: usize) {
     let x = Tensor::from_vec(noise(m * k, 1), &[m, k]).unwrap();
     let w = Tensor::from_vec(noise(n * k, 2), &[n, k]).unwrap();
     let g = Tensor::from_vec(noise(m * n, 3), &[m, n]).unwrap();

@@ -4,10 +4,9 @@
 use rayon::prelude::*;
 
 use crate::exec::scratch::with_scratch;
-use crate::kernels::gemm::{Blocking, Operand, Product, TileEpilogue, scratch_len};
+use crate::kernels::gemm::{Blocking, Operand, Output, Product, TileEpilogue, scratch_len};
 use crate::kernels::keep::ColumnSums;
 use crate::simd::{Isa, dispatch};
-use crate::tensor::matrix::MatrixMut;
 
 /// Multiply-adds that are worth a thread: some 3 microseconds of AVX-512, against one or two for handing
 /// the work over.
@@ -21,10 +20,8 @@ pub(crate) struct Job<'a, 'm> {
     pub(crate) b: Operand<'a>,
     /// Columns of A and rows of B.
     pub(crate) depth: usize,
-    /// Where the product goes.
-    pub(crate) c: MatrixMut<'m>,
-    /// Where the sums with bias go, if anywhere.
-    pub(crate) pre: Option<MatrixMut<'m>>,
+    /// What is written.
+    pub(crate) output: Output<'m>,
     /// What happens to the sums.
     pub(crate) epilogue: TileEpilogue<'a>,
 }
@@ -60,44 +57,41 @@ fn cut(m: usize, n: usize, blocking: &Blocking, left: usize, threads: usize) -> 
 
 /// Computes the product on the ambient threads.
 pub(crate) fn product(isa: Isa, job: Job<'_, '_>) {
-    let (m, n) = (job.c.rows(), job.c.cols());
+    let (m, n) = (job.output.c.rows(), job.output.c.cols());
     let threads = threads_for(m, n, job.depth, rayon::current_num_threads());
     share(isa, job, (0, 0), threads);
 }
 
 fn share(isa: Isa, job: Job<'_, '_>, origin: (usize, usize), threads: usize) {
-    let blocking = Blocking::of(isa.level());
+    let (m, n) = (job.output.c.rows(), job.output.c.cols());
     let left = threads / 2;
-    if left == 0 {
+    let place = match left {
+        0 => None,
+        _ => cut(m, n, &Blocking::of(isa.level()), left, threads),
+    };
+    let Some(place) = place else {
         return alone(isa, job, origin);
-    }
-    let Job { c, pre, .. } = job;
-    let (first, second, next) = match cut(c.rows(), c.cols(), &blocking, left, threads) {
-        None => return alone(isa, Job { c, pre, ..job }, origin),
-        Some(Cut::Rows(at)) => {
-            let (first, second) = c.split_rows(at);
-            let pre = pre.map(|pre| pre.split_rows(at)).unzip();
-            ((first, pre.0), (second, pre.1), (origin.0 + at, origin.1))
-        }
-        Some(Cut::Cols(at)) => {
-            let (first, second) = c.split_cols(at);
-            let pre = pre.map(|pre| pre.split_cols(at)).unzip();
-            ((first, pre.0), (second, pre.1), (origin.0, origin.1 + at))
-        }
     };
     let Job {
         a,
         b,
         depth,
+        output,
         epilogue,
-        ..
     } = job;
-    let part = |(c, pre)| Job {
+    let (first, second) = match place {
+        Cut::Rows(at) => output.split_rows(at),
+        Cut::Cols(at) => output.split_cols(at),
+    };
+    let next = match place {
+        Cut::Rows(at) => (origin.0 + at, origin.1),
+        Cut::Cols(at) => (origin.0, origin.1 + at),
+    };
+    let part = |output| Job {
         a,
         b,
         depth,
-        c,
-        pre,
+        output,
         epilogue,
     };
     rayon::join(
@@ -111,11 +105,11 @@ fn alone(isa: Isa, job: Job<'_, '_>, origin: (usize, usize)) {
         a,
         b,
         depth,
-        c,
-        pre,
+        output,
         epilogue,
     } = job;
-    let (a_len, b_len) = scratch_len(&Blocking::of(isa.level()), c.rows(), c.cols(), depth);
+    let (m, n) = (output.c.rows(), output.c.cols());
+    let (a_len, b_len) = scratch_len(&Blocking::of(isa.level()), m, n, depth);
     with_scratch(a_len + b_len, |scratch| {
         dispatch(
             isa,
@@ -123,9 +117,8 @@ fn alone(isa: Isa, job: Job<'_, '_>, origin: (usize, usize)) {
                 a,
                 b,
                 depth,
-                c,
+                output,
                 origin,
-                pre,
                 epilogue,
                 scratch,
             },

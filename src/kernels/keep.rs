@@ -6,8 +6,8 @@ use crate::simd::{Kernel, LANES, Simd};
 /// Bit i is 0 where `y[i] <= 0` and 1 elsewhere, NaN included.
 ///
 /// After ReLU and dropout this is both decisions in one bit: a dropped element is `+0.0`, and so is one
-/// that ReLU cut, while the gradient of all others is the scale. The tiles of a product cannot write the
-/// bits as they store, since neighbouring tiles share words; this pass reads what was just written.
+/// that ReLU cut, while the gradient of all others is the scale. Tiles merge the bits as they are stored where
+/// rows are whole cells of 16; this pass does the others, where tiles would share a cell.
 pub(crate) struct Positive<'a> {
     /// The output.
     pub(crate) y: &'a [f32],

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{Job, current_isa, product};
-use crate::kernels::gemm::{Operand, TileEpilogue};
+use crate::kernels::gemm::{Operand, Output, TileEpilogue};
 use crate::ops::check::{check_rank, check_shape};
 use crate::ops::elementwise::copy_into;
 use crate::simd::Isa;
@@ -48,13 +48,7 @@ pub fn matmul_into<'a, 'b, 'c>(
     let (m, n, depth) = check_product(a, b)?;
     check_shape("output of matmul", &[m, n], out.shape())?;
     let (a, b) = (operand(a), operand(b));
-    product_into(
-        current_isa()?,
-        Factors { a, b, depth },
-        TileEpilogue::default(),
-        None,
-        out,
-    )
+    product_into(current_isa()?, Factors { a, b, depth }, out)
 }
 
 /// The operands of a product: `m x depth` and `depth x n`.
@@ -65,45 +59,38 @@ pub(super) struct Factors<'a> {
     pub(super) depth: usize,
 }
 
-/// Computes a product into memory of any strides, and the sums with bias into `pre`.
-pub(super) fn product_into(
-    isa: Isa,
-    factors: Factors<'_>,
-    epilogue: TileEpilogue<'_>,
-    pre: Option<MatrixMut<'_>>,
-    mut out: ViewMut<'_>,
-) -> Result<()> {
-    let Factors { a, b, depth } = factors;
+/// Computes a product into memory of any strides.
+pub(super) fn product_into(isa: Isa, factors: Factors<'_>, mut out: ViewMut<'_>) -> Result<()> {
     let (rows, cols) = (out.shape()[0], out.shape()[1]);
     if let Some(c) = matrix_mut(&mut out) {
-        product(
-            isa,
-            Job {
-                a,
-                b,
-                depth,
-                c,
-                pre,
-                epilogue,
-            },
-        );
+        finish_product(isa, factors, TileEpilogue::default(), Output::only(c));
         return Ok(());
     }
     let mut copy = Tensor::zeros(&[rows, cols])?;
     let c = MatrixMut::new(copy.as_mut_slice(), rows, cols, cols);
     let c = c.ok_or(Error::Overflow("output of a product"))?;
+    finish_product(isa, factors, TileEpilogue::default(), Output::only(c));
+    copy_into(&copy, out)
+}
+
+/// Computes a product and what follows it.
+pub(super) fn finish_product(
+    isa: Isa,
+    factors: Factors<'_>,
+    epilogue: TileEpilogue<'_>,
+    output: Output<'_>,
+) {
+    let Factors { a, b, depth } = factors;
     product(
         isa,
         Job {
             a,
             b,
             depth,
-            c,
-            pre,
+            output,
             epilogue,
         },
     );
-    copy_into(&copy, out)
 }
 
 /// A rank-2 view as the kernels see it.

@@ -33,25 +33,20 @@ impl Matrix<'_> {
 /// It can be cut between rows and between columns, and the parts go to different threads: they are
 /// disjoint, although the memory of one interleaves with that of the other.
 #[derive(Debug)]
-pub(crate) struct MatrixMut<'a> {
-    first: NonNull<f32>,
+pub(crate) struct MatrixMut<'a, T = f32> {
+    first: NonNull<T>,
     rows: usize,
     cols: usize,
     stride: usize,
-    owner: PhantomData<&'a mut [f32]>,
+    owner: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: a part is the only way to its elements, as `&mut [f32]` is, and `f32` is `Send`.
-unsafe impl Send for MatrixMut<'_> {}
+// SAFETY: a part is the only way to its elements, as `&mut [T]` is, which is `Send` if `T` is.
+unsafe impl<T: Send> Send for MatrixMut<'_, T> {}
 
-impl<'a> MatrixMut<'a> {
+impl<'a, T> MatrixMut<'a, T> {
     /// The matrix over `data`; `None` if `data` is too short or rows would overlap.
-    pub(crate) fn new(
-        data: &'a mut [f32],
-        rows: usize,
-        cols: usize,
-        stride: usize,
-    ) -> Option<Self> {
+    pub(crate) fn new(data: &'a mut [T], rows: usize, cols: usize, stride: usize) -> Option<Self> {
         let needed = match rows {
             0 => 0,
             _ => (rows - 1).checked_mul(stride)?.checked_add(cols)?,
@@ -86,7 +81,7 @@ impl<'a> MatrixMut<'a> {
     /// # Panics
     /// If they are not all in the matrix.
     #[inline(always)]
-    pub(crate) fn row_mut(&mut self, row: usize, cols: Range<usize>) -> &mut [f32] {
+    pub(crate) fn row_mut(&mut self, row: usize, cols: Range<usize>) -> &mut [T] {
         assert!(
             row < self.rows && cols.start <= cols.end && cols.end <= self.cols,
             "outside of the matrix"
@@ -168,7 +163,7 @@ mod tests {
     fn a_matrix_must_fit() {
         assert!(MatrixMut::new(&mut [0.0; 5], 2, 3, 3).is_none());
         assert!(MatrixMut::new(&mut [0.0; 6], 2, 3, 2).is_none());
-        assert!(MatrixMut::new(&mut [], usize::MAX, usize::MAX, usize::MAX).is_none());
-        assert!(MatrixMut::new(&mut [], 0, 3, 3).is_some());
+        assert!(MatrixMut::<f32>::new(&mut [], usize::MAX, usize::MAX, usize::MAX).is_none());
+        assert!(MatrixMut::<f32>::new(&mut [], 0, 3, 3).is_some());
     }
 }

@@ -18,14 +18,76 @@ pub(crate) struct TileEpilogue<'a> {
     pub(crate) activation: Activation,
     /// Which elements of the product are kept, laid over the whole of it.
     pub(crate) keep: Option<Bits<'a>>,
+    /// The factor of an element that [`Merge`] keeps.
+    pub(crate) merge_scale: f32,
+}
+
+/// Keep bits, 16 to a cell in row-major order, that become the backward pass's bits as the tiles are
+/// stored: a bit stays 1 if the finished element is not `<= 0`, so that after ReLU it holds both
+/// decisions. Cells take the place of [`Bits`] where rows are whole cells, for then no two tiles share one.
+pub(crate) type Merge<'m> = MatrixMut<'m, u16>;
+
+/// What a product, or a part of one, writes.
+pub(crate) struct Output<'m> {
+    /// The finished elements.
+    pub(crate) c: MatrixMut<'m>,
+    /// The sums with bias before the activation.
+    pub(crate) pre: Option<MatrixMut<'m>>,
+    /// The keep bits, if they are to be merged.
+    pub(crate) merge: Option<Merge<'m>>,
+}
+
+impl<'m> Output<'m> {
+    /// The finished elements alone.
+    pub(crate) fn only(c: MatrixMut<'m>) -> Self {
+        Self {
+            c,
+            pre: None,
+            merge: None,
+        }
+    }
+
+    /// The rows before `at`, and the others.
+    pub(crate) fn split_rows(self, at: usize) -> (Self, Self) {
+        let c = self.c.split_rows(at);
+        let pre = self.pre.map(|pre| pre.split_rows(at)).unzip();
+        let merge = self.merge.map(|merge| merge.split_rows(at)).unzip();
+        Self::pair(c, pre, merge)
+    }
+
+    /// The columns before `at`, a multiple of 16, and the others.
+    pub(crate) fn split_cols(self, at: usize) -> (Self, Self) {
+        let c = self.c.split_cols(at);
+        let pre = self.pre.map(|pre| pre.split_cols(at)).unzip();
+        let merge = self.merge.map(|merge| merge.split_cols(at / LANES)).unzip();
+        Self::pair(c, pre, merge)
+    }
+
+    fn pair(
+        c: (MatrixMut<'m>, MatrixMut<'m>),
+        pre: (Option<MatrixMut<'m>>, Option<MatrixMut<'m>>),
+        merge: (Option<Merge<'m>>, Option<Merge<'m>>),
+    ) -> (Self, Self) {
+        let first = Self {
+            c: c.0,
+            pre: pre.0,
+            merge: merge.0,
+        };
+        (
+            first,
+            Self {
+                c: c.1,
+                pre: pre.1,
+                merge: merge.1,
+            },
+        )
+    }
 }
 
 /// Where a tile goes.
 pub(super) struct Target<'a, 'm> {
-    /// The part of the product that the caller writes.
-    pub(super) c: &'a mut MatrixMut<'m>,
-    /// Where the part keeps the sums with bias, before the activation.
-    pub(super) pre: &'a mut Option<MatrixMut<'m>>,
+    /// What the part writes.
+    pub(super) output: &'a mut Output<'m>,
     /// Row and column of the part's first element in the whole product.
     pub(super) origin: (usize, usize),
     /// Whether the sums are the first for these elements, and whether they are the last.
@@ -42,10 +104,10 @@ impl Target<'_, '_> {
         simd: S,
         (row, col): (usize, usize),
     ) {
-        let rows = MR.min(self.c.rows() - row);
-        let cols = (NV * LANES).min(self.c.cols() - col);
+        let rows = MR.min(self.output.c.rows() - row);
+        let cols = (NV * LANES).min(self.output.c.cols() - col);
         for r in row..row + rows {
-            for line in self.c.row_mut(r, col..col + cols).chunks(LANES) {
+            for line in self.output.c.row_mut(r, col..col + cols).chunks(LANES) {
                 simd.prefetch(&line[0]);
             }
         }
@@ -61,8 +123,8 @@ impl Target<'_, '_> {
         (row, col): (usize, usize),
         epilogue: &TileEpilogue<'_>,
     ) {
-        let rows = MR.min(self.c.rows() - row);
-        let cols = (NV * LANES).min(self.c.cols() - col);
+        let rows = MR.min(self.output.c.rows() - row);
+        let cols = (NV * LANES).min(self.output.c.cols() - col);
         for (r, sums) in tile.iter().enumerate().take(rows) {
             for (v, &sum) in sums.iter().enumerate().take(cols.div_ceil(LANES)) {
                 let start = col + v * LANES;
@@ -81,7 +143,7 @@ impl Target<'_, '_> {
         cols: std::ops::Range<usize>,
         epilogue: &TileEpilogue<'_>,
     ) {
-        let out = self.c.row_mut(row, cols.clone());
+        let out = self.output.c.row_mut(row, cols.clone());
         if !self.first {
             sum = simd.add(sum, simd.load_up_to(out));
         }
@@ -90,10 +152,17 @@ impl Target<'_, '_> {
             if let Some(bias) = epilogue.bias {
                 sum = simd.add(sum, simd.load_up_to(&bias[at.1..at.1 + cols.len()]));
             }
-            if let Some(pre) = self.pre {
-                simd.store_up_to(sum, pre.row_mut(row, cols));
+            if let Some(pre) = &mut self.output.pre {
+                simd.store_up_to(sum, pre.row_mut(row, cols.clone()));
             }
             sum = activate(simd, epilogue.activation, sum);
+            if let Some(cells) = &mut self.output.merge {
+                let cell = cols.start / LANES;
+                let bits = &mut cells.row_mut(row, cell..cell + 1)[0];
+                let scaled = simd.mul(sum, simd.splat(epilogue.merge_scale));
+                sum = simd.select_or_zero(simd.pred_from_bits(*bits), scaled);
+                *bits &= !simd.pred_to_bits(simd.le(sum, simd.splat(0.0)));
+            }
             if let Some(keep) = epilogue.keep {
                 let bits = bits_at(keep.words, at.0 * keep.row_stride + at.1);
                 sum = simd.select_or_zero(

@@ -25,11 +25,10 @@ mod pack;
 mod tile;
 
 pub use blocking::Blocking;
-pub(crate) use epilogue::TileEpilogue;
+pub(crate) use epilogue::{Merge, Output, TileEpilogue};
 pub(crate) use pack::{Bits, Operand};
 
 use crate::simd::{Kernel, LANES, Level, Simd};
-use crate::tensor::matrix::MatrixMut;
 
 use epilogue::Target;
 use pack::{Block, pack};
@@ -42,13 +41,11 @@ pub(crate) struct Product<'a, 'm> {
     pub(crate) b: Operand<'a>,
     /// Columns of A and rows of B.
     pub(crate) depth: usize,
-    /// The part of C.
-    pub(crate) c: MatrixMut<'m>,
+    /// What the part writes.
+    pub(crate) output: Output<'m>,
     /// Row and column of the part's first element in the whole of C; also the first row of `a` and the
     /// first column of `b`, which are given whole.
     pub(crate) origin: (usize, usize),
-    /// Where to keep the sums with bias before the activation: the same part of another matrix.
-    pub(crate) pre: Option<MatrixMut<'m>>,
     /// What happens as a tile is stored.
     pub(crate) epilogue: TileEpilogue<'a>,
     /// Room for the packed blocks, of [`scratch_len`] elements.
@@ -91,13 +88,12 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_
         a,
         b,
         depth: k,
-        mut c,
+        mut output,
         origin,
-        mut pre,
         epilogue,
         scratch,
     } = product;
-    let (m, n) = (c.rows(), c.cols());
+    let (m, n) = (output.c.rows(), output.c.cols());
     let (a_len, _) = scratch_len(&blocking, m, n, k);
     let (a_scratch, b_scratch) = scratch.split_at_mut(a_len);
     let b = b.transposed();
@@ -125,8 +121,7 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_
                 let a_block = &mut a_scratch[..rows.next_multiple_of(mr) * depth];
                 pack(simd, a, block, mr, a_block);
                 let mut target = Target {
-                    c: &mut c,
-                    pre: &mut pre,
+                    output: &mut output,
                     origin,
                     first: pc == 0,
                     last: pc + depth >= k,

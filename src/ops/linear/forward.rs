@@ -1,0 +1,212 @@
+//! The forward pass.
+
+use std::borrow::Cow;
+
+use super::{Saved, bits, check_linear};
+use crate::activation::Activation;
+use crate::dropout::Dropout;
+use crate::epilogue::Epilogue;
+use crate::error::{Error, Result};
+use crate::exec::{current_isa, for_each_chunk};
+use crate::kernels::gemm::{Merge, Output, TileEpilogue};
+use crate::kernels::keep::Positive;
+use crate::mask::Mask;
+use crate::ops::check::check_shape;
+use crate::ops::dropout::draw;
+use crate::ops::elementwise::copy_into;
+use crate::ops::matmul::{Factors, finish_product, matrix_mut, operand};
+use crate::simd::{Isa, LANES, dispatch};
+use crate::tensor::matrix::MatrixMut;
+use crate::tensor::{Tensor, View, ViewMut};
+
+/// Cost of 64 bits from 64 outputs, against an element of a scaled copy.
+const SIGN_WORD_WEIGHT: usize = 32;
+
+/// `dropout(activation(x * w^T + bias))` for `x` of shape `[m, k]` and weights of shape `[n, k]`: shape
+/// `[m, n]`, and what [`linear_backward`] needs.
+///
+/// The result equals the unfused operations: the same keep bits exactly, the values within the error of
+/// [`matmul`](crate::ops::matmul).
+///
+/// ```
+/// use elision::{Activation, Dropout, Epilogue, Key, Tensor, ops};
+/// let x = Tensor::full(&[32, 20], 0.5)?;
+/// let w = Tensor::full(&[10, 20], 0.1)?;
+/// let dropout = Dropout::new(Key::new(1).fold_in(0), 0.5)?;
+/// let fused = Epilogue { bias: None, activation: Activation::Relu, dropout: Some(dropout) };
+/// let (y, saved) = ops::linear(&x, &w, &fused)?;
+/// let grads = ops::linear_backward(&y, &x, &w, &fused, &saved)?;
+/// assert_eq!(grads.w.shape(), [10, 20]);
+/// # Ok::<(), elision::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Rank`] or [`Error::Shape`] if the shapes do not fit, [`Error::Overflow`] if the result does
+/// not fit in memory or the dropout's last index does not fit 64 bits.
+pub fn linear<'a, 'b>(
+    x: impl Into<View<'a>>,
+    w: impl Into<View<'b>>,
+    epilogue: &Epilogue<'_>,
+) -> Result<(Tensor, Saved)> {
+    let (x, w) = (x.into(), w.into());
+    let (m, n, _) = check_linear(x, w, epilogue)?;
+    let mut out = Tensor::zeros(&[m, n])?;
+    let mut saved = Saved::default();
+    linear_into(x, w, epilogue, &mut out, Some(&mut saved))?;
+    Ok((out, saved))
+}
+
+/// [`linear`] into given memory; without `saved` nothing is kept for a backward pass.
+///
+/// # Errors
+/// As [`linear`], and [`Error::Shape`] if `out` is not `[m, n]`.
+pub fn linear_into<'a, 'b, 'c>(
+    x: impl Into<View<'a>>,
+    w: impl Into<View<'b>>,
+    epilogue: &Epilogue<'_>,
+    out: impl Into<ViewMut<'c>>,
+    saved: Option<&mut Saved>,
+) -> Result<()> {
+    let (x, w, mut out) = (x.into(), w.into(), out.into());
+    let (m, n, depth) = check_linear(x, w, epilogue)?;
+    check_shape("output of linear", &[m, n], out.shape())?;
+    let isa = current_isa()?;
+    let bias = epilogue.bias.map(contiguous).transpose()?;
+    let Some(y) = out.as_mut_slice() else {
+        // The bits of the backward pass are those of contiguous rows.
+        let mut copy = Tensor::zeros(&[m, n])?;
+        linear_into(x, w, epilogue, &mut copy, saved)?;
+        return copy_into(&copy, out);
+    };
+    let (a, b) = (operand(x), operand(w).transposed());
+    let factors = Factors { a, b, depth };
+    let layer = Forward {
+        isa,
+        factors,
+        epilogue,
+        bias: bias.as_deref(),
+        shape: [m, n],
+    };
+    match saved {
+        Some(saved) => {
+            saved.prepare(epilogue, &[m, n])?;
+            layer.run_and_save(y, saved)
+        }
+        None => layer.run(y),
+    }
+}
+
+/// A forward pass whose arguments are checked.
+struct Forward<'a> {
+    isa: Isa,
+    factors: Factors<'a>,
+    epilogue: &'a Epilogue<'a>,
+    bias: Option<&'a [f32]>,
+    shape: [usize; 2],
+}
+
+impl Forward<'_> {
+    /// Draws the bits and forgets them.
+    fn run(&self, y: &mut [f32]) -> Result<()> {
+        let mut kept = self.epilogue.dropout.map(|_| Mask::none(y.len()));
+        self.draw(&mut kept);
+        let output = Output::only(self.matrix(y)?);
+        finish_product(self.isa, self.factors, self.tile(kept.as_ref()), output);
+        Ok(())
+    }
+
+    /// Keeps what the backward pass needs, for which there is room.
+    fn run_and_save(&self, y: &mut [f32], saved: &mut Saved) -> Result<()> {
+        let Saved {
+            kept,
+            pre_activation,
+        } = saved;
+        self.draw(kept);
+        let mut pre = pre_activation.as_mut().map(Tensor::view_mut);
+        let pre = pre.as_mut().and_then(matrix_mut);
+        if let Some(kept) = kept.as_mut().filter(|_| self.merges_in_tiles()) {
+            let merge = Some(self.cells(kept)?);
+            let output = Output {
+                c: self.matrix(y)?,
+                pre,
+                merge,
+            };
+            finish_product(self.isa, self.factors, self.tile(None), output);
+            kept.clear_tail();
+            return Ok(());
+        }
+        let output = Output {
+            c: self.matrix(y)?,
+            pre,
+            merge: None,
+        };
+        finish_product(self.isa, self.factors, self.tile(kept.as_ref()), output);
+        if let (Activation::Relu, Some(kept)) = (self.epilogue.activation, kept) {
+            merge_sign(self.isa, y, kept);
+        }
+        Ok(())
+    }
+
+    /// Draws the dropout decisions; without dropout all bits are 1, for ReLU to clear.
+    fn draw(&self, kept: &mut Option<Mask>) {
+        match (&self.epilogue.dropout, kept) {
+            (Some(dropout), Some(kept)) => {
+                kept.words_mut().fill(0);
+                draw(self.isa, dropout, kept);
+            }
+            (None, Some(kept)) => kept.words_mut().fill(!0),
+            (_, None) => {}
+        }
+    }
+
+    /// Whether ReLU's decisions go into the bits as the tiles are stored: where a row is a whole number of
+    /// cells and a cell's bytes lie as its bits do.
+    fn merges_in_tiles(&self) -> bool {
+        let [_, n] = self.shape;
+        let whole_cells = n > 0 && n.is_multiple_of(LANES);
+        self.epilogue.activation == Activation::Relu
+            && whole_cells
+            && cfg!(target_endian = "little")
+    }
+
+    fn cells<'m>(&self, kept: &'m mut Mask) -> Result<Merge<'m>> {
+        let [m, n] = self.shape;
+        let cells = bytemuck::cast_slice_mut::<u64, u16>(kept.words_mut());
+        MatrixMut::new(cells, m, n / LANES, n / LANES).ok_or(Error::Overflow("bits of linear"))
+    }
+
+    fn matrix<'m>(&self, y: &'m mut [f32]) -> Result<MatrixMut<'m>> {
+        let [m, n] = self.shape;
+        MatrixMut::new(y, m, n, n).ok_or(Error::Overflow("output of linear"))
+    }
+
+    /// What the tiles do; with bits that they only read, if any.
+    fn tile<'b>(&'b self, kept: Option<&'b Mask>) -> TileEpilogue<'b> {
+        let scale = self.epilogue.dropout.as_ref().map_or(1.0, Dropout::scale);
+        TileEpilogue {
+            bias: self.bias,
+            activation: self.epilogue.activation,
+            keep: match self.epilogue.dropout {
+                Some(_) => kept.map(|kept| bits(kept, self.shape[1], scale)),
+                None => None,
+            },
+            merge_scale: scale,
+        }
+    }
+}
+
+/// The elements of a vector in order, copied only if they are strided.
+fn contiguous(vector: View<'_>) -> Result<Cow<'_, [f32]>> {
+    match vector.as_slice() {
+        Some(slice) => Ok(Cow::Borrowed(slice)),
+        None => Ok(Cow::Owned(vector.to_tensor()?.into_vec())),
+    }
+}
+
+/// Replaces the dropout decisions by the merged ones: dropped or cut by ReLU, the output is zero.
+fn merge_sign(isa: Isa, y: &[f32], kept: &mut Mask) {
+    for_each_chunk(kept.words_mut(), SIGN_WORD_WEIGHT, |start, words| {
+        let y = &y[64 * start..y.len().min(64 * (start + words.len()))];
+        dispatch(isa, Positive { y, words });
+    });
+}

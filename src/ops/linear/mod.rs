@@ -1,0 +1,48 @@
+//! The fused linear layer: `dropout(activation(x * w^T + bias))` in one product, and its backward pass.
+
+mod backward;
+mod forward;
+mod saved;
+
+pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
+pub use forward::{linear, linear_into};
+pub use saved::Saved;
+
+use crate::epilogue::Epilogue;
+use crate::error::{Error, Result};
+use crate::kernels::gemm::Bits;
+use crate::mask::Mask;
+use crate::ops::check::{check_rank, check_shape};
+use crate::ops::dropout::check_end;
+use crate::ops::matmul::check_product;
+use crate::tensor::View;
+
+/// A mask laid over a matrix of `cols` columns.
+fn bits(mask: &Mask, cols: usize, scale: f32) -> Bits<'_> {
+    Bits {
+        words: mask.as_words(),
+        row_stride: cols,
+        col_stride: 1,
+        scale,
+    }
+}
+
+/// Rows, columns and depth of a linear layer's product.
+fn check_linear(
+    x: View<'_>,
+    w: View<'_>,
+    epilogue: &Epilogue<'_>,
+) -> Result<(usize, usize, usize)> {
+    check_rank("weights of linear", w, 2)?;
+    let (m, n, k) = check_product(x, w.transpose(0, 1)?)?;
+    if let Some(bias) = epilogue.bias {
+        check_shape("bias of linear", &[n], bias.shape())?;
+    }
+    let len = m
+        .checked_mul(n)
+        .ok_or(Error::Overflow("output of linear"))?;
+    if let Some(dropout) = &epilogue.dropout {
+        check_end(dropout, len)?;
+    }
+    Ok((m, n, k))
+}
