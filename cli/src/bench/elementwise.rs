@@ -6,7 +6,7 @@ use rayon::ThreadPool;
 use rayon::prelude::*;
 
 use super::report::{Line, Report};
-use super::timing::{Pair, pair};
+use super::timing::{Pair, pair, threaded_pair};
 use crate::failure::Failure;
 
 /// Elements: in the second-level cache, in the third, in memory.
@@ -195,7 +195,7 @@ pub(super) fn measure_speedup(
         } = work;
         ops::dropout_into(&*x, dropout, out, Some(mask)).expect("the shapes are equal");
     };
-    let timed = pair(
+    let timed = threaded_pair(
         || one.install(|| forward(&mut left)),
         || many.install(|| forward(&mut right)),
     );

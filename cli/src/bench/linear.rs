@@ -4,7 +4,7 @@ use elision::{Activation, Dropout, Epilogue, Key, Result, Tensor, ops};
 use rayon::ThreadPool;
 
 use super::report::{Line, Report};
-use super::timing::{alone, pair};
+use super::timing::{alone, pair, threaded_pair};
 use crate::failure::Failure;
 
 /// Rows, depth and columns: small, skinny, square and those of common networks.
@@ -210,7 +210,7 @@ pub(super) fn measure_speedup(
 ) -> Result<(), Failure> {
     let shape @ [m, k, n] = [1024; 3];
     let (mut left, mut right) = (layer(shape, true)?, layer(shape, true)?);
-    let timed = pair(
+    let timed = threaded_pair(
         || one.install(|| left.forward()),
         || many.install(|| right.forward()),
     );

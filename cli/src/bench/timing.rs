@@ -15,10 +15,22 @@ pub(super) struct Pair {
 const PAIRS: usize = 21;
 /// How long one side of a pair runs at least; a call that is shorter is repeated.
 const SIDE: Duration = Duration::from_millis(6);
+/// The same where the sides use different threads: those of the other side have gone to sleep, and waking
+/// them and filling their caches again takes a noticeable part of a short side.
+const THREADED_SIDE: Duration = Duration::from_millis(100);
 
 /// Runs `work` and `base` in turn; each is called often enough for the clock.
-pub(super) fn pair(mut work: impl FnMut(), mut base: impl FnMut()) -> Pair {
-    let (work_calls, base_calls) = (calls(&mut work), calls(&mut base));
+pub(super) fn pair(work: impl FnMut(), base: impl FnMut()) -> Pair {
+    pair_of(SIDE, work, base)
+}
+
+/// The same for sides that use different threads.
+pub(super) fn threaded_pair(work: impl FnMut(), base: impl FnMut()) -> Pair {
+    pair_of(THREADED_SIDE, work, base)
+}
+
+fn pair_of(side: Duration, mut work: impl FnMut(), mut base: impl FnMut()) -> Pair {
+    let (work_calls, base_calls) = (calls(side, &mut work), calls(side, &mut base));
     let mut seconds = Vec::with_capacity(PAIRS);
     let mut ratios = Vec::with_capacity(PAIRS);
     for _ in 0..PAIRS {
@@ -39,10 +51,10 @@ pub(super) fn alone(work: impl FnMut()) -> f64 {
 }
 
 /// How often a side calls its work, after a warm-up.
-fn calls(work: &mut impl FnMut()) -> u32 {
+fn calls(side: Duration, work: &mut impl FnMut()) -> u32 {
     work();
     let once = time(work, 1).max(1e-9);
-    (SIDE.as_secs_f64() / once).clamp(1.0, 1e6) as u32
+    (side.as_secs_f64() / once).clamp(1.0, 1e6) as u32
 }
 
 fn time(work: &mut impl FnMut(), calls: u32) -> f64 {
