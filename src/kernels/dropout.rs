@@ -242,6 +242,10 @@ impl Kernel for Forward<'_> {
     }
 }
 
+/// How far ahead of its draws a pass asks for its input: drawing holds up the loads that would have told
+/// the processor where the pass is going. From memory this takes a twentieth off, in cache it costs as much.
+const AHEAD: usize = 2 * GROUP;
+
 /// [`Forward`] with or without a factor.
 struct Pass<'a, const SCALED: bool>(Forward<'a>);
 
@@ -259,8 +263,15 @@ impl<S: Simd, const SCALED: bool> Visitor<S> for Pass<'_, SCALED> {
         let mut group = [0; WORDS];
         simd.u64_store(bits, &mut group);
         let out = &mut out[piece.at..piece.at + piece.len];
+        let ahead = piece.at + AHEAD;
+        let next = x.and_then(|x| x.get(ahead..ahead + GROUP));
         let x = x.map(|x| &x[piece.at..piece.at + piece.len]);
         if piece.len == GROUP {
+            if let Some(next) = next {
+                for line in next.as_chunks::<LANES>().0 {
+                    simd.prefetch(&line[0]);
+                }
+            }
             for (i, &bits) in group.iter().enumerate() {
                 let range = 64 * i..64 * i + 64;
                 let x = x.map(|x| &x[range.clone()]);
