@@ -39,7 +39,7 @@ pub struct LinearGradsInto<'a> {
     pub bias: Option<ViewMut<'a>>,
 }
 
-/// The gradients of [`linear`], from the gradient `g` of its output (shape `[m, n]`), its inputs and what
+/// The gradients of [`linear`](crate::ops::linear), from the gradient `g` of its output (shape `[m, n]`), its inputs and what
 /// it saved.
 ///
 /// # Errors

@@ -23,7 +23,7 @@ use crate::tensor::{Tensor, View, ViewMut};
 const SIGN_WORD_WEIGHT: usize = 32;
 
 /// `dropout(activation(x * w^T + bias))` for `x` of shape `[m, k]` and weights of shape `[n, k]`: shape
-/// `[m, n]`, and what [`linear_backward`] needs.
+/// `[m, n]`, and what [`linear_backward`](crate::ops::linear_backward) needs.
 ///
 /// The result equals the unfused operations: the same keep bits exactly, the values within the error of
 /// [`matmul`](crate::ops::matmul).
