@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::chunk_len;
+use super::share::chunk_len;
 
 /// Calls `f(x, out)` for pieces of whole rows of `n > 0` elements, on as many threads as the work is
 /// worth, if an element costs as much as `weight` elements of a scaled copy.

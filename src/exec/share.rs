@@ -37,6 +37,24 @@ pub(crate) fn for_each_chunk<T: Send>(
         .for_each(|(i, out)| f(i * chunk, out));
 }
 
+/// The same for few elements that each cost as much as `weight` elements of a scaled copy: chunks begin at
+/// multiples of `tile`, which may be 1.
+pub(crate) fn for_each_heavy_chunk<T: Send>(
+    out: &mut [T],
+    weight: usize,
+    tile: usize,
+    f: impl Fn(usize, &mut [T]) + Sync,
+) {
+    let work = out.len().saturating_mul(weight);
+    let chunk = chunk_len(work, 1, rayon::current_num_threads()).div_ceil(weight.max(1));
+    let chunk = chunk.next_multiple_of(tile);
+    if chunk >= out.len() {
+        return f(0, out);
+    }
+    let chunks = out.par_chunks_mut(chunk).enumerate();
+    chunks.for_each(|(i, out)| f(i * chunk, out));
+}
+
 /// The same for elements and the words that hold a bit for each.
 pub(crate) fn for_each_chunk_pair(
     out: &mut [f32],

@@ -8,8 +8,6 @@
 //! sequence at a time, for which scattered elements are gathered, and up to 64 sequences side by side
 //! where neighbouring sequences are neighbours in memory. The strides decide, and the result is the same.
 
-use rayon::prelude::*;
-
 use super::elementwise::copy_into;
 use super::strided::{Axis, Place, Plan, map_in_place};
 use crate::error::{Error, Result};
@@ -229,30 +227,13 @@ impl<'a, C: Combine> Job<'a, C> {
     fn fill(&self, out: &mut [f32]) -> Result<()> {
         let isa = exec::current_isa()?;
         let weight = self.n.min(BLOCK);
-        let work = out.len().saturating_mul(weight);
-        let chunk = exec::chunk_len(work, 1, rayon::current_num_threads()).div_ceil(weight);
-        let chunk = if self.side_by_side {
-            chunk.next_multiple_of(TILE)
-        } else {
-            chunk
-        };
-        if chunk >= out.len() {
+        let tile = if self.side_by_side { TILE } else { 1 };
+        exec::for_each_heavy_chunk(out, weight, tile, |start, out| {
             simd::dispatch(
                 isa,
                 Fill {
                     job: *self,
-                    start: 0,
-                    out,
-                },
-            );
-            return Ok(());
-        }
-        out.par_chunks_mut(chunk).enumerate().for_each(|(i, out)| {
-            simd::dispatch(
-                isa,
-                Fill {
-                    job: *self,
-                    start: i * chunk,
+                    start,
                     out,
                 },
             );
