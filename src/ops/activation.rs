@@ -1,8 +1,9 @@
 //! Activations, their gradients and a few plain functions.
 
+use super::check::{Contiguous, check_shape};
 use super::copy_into;
 use crate::activation::Activation;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{current_isa, for_each_chunk};
 use crate::kernels::activation::{Apply, Backward, Function, activation_weight};
 use crate::simd::{Isa, dispatch};
@@ -19,7 +20,7 @@ use crate::tensor::{Tensor, View, ViewMut};
 /// ```
 ///
 /// # Errors
-/// [`Error::Overflow`] if the result cannot be allocated.
+/// [`Error::Overflow`](crate::Error::Overflow) if the result cannot be allocated.
 pub fn activate<'a>(x: impl Into<View<'a>>, a: Activation) -> Result<Tensor> {
     map(Function::Activation(a), x.into())
 }
@@ -27,7 +28,7 @@ pub fn activate<'a>(x: impl Into<View<'a>>, a: Activation) -> Result<Tensor> {
 /// [`activate`], written to `out`.
 ///
 /// # Errors
-/// [`Error::Shape`] if `out` has not the shape of `x`, [`Error::Overflow`] if one of them is not contiguous
+/// [`Error::Shape`](crate::Error::Shape) if `out` has not the shape of `x`, [`Error::Overflow`](crate::Error::Overflow) if one of them is not contiguous
 /// and a copy cannot be allocated.
 pub fn activate_into<'a, 'b>(
     x: impl Into<View<'a>>,
@@ -40,7 +41,7 @@ pub fn activate_into<'a, 'b>(
 /// [`activate`], in place.
 ///
 /// # Errors
-/// [`Error::Overflow`] if `x` is not contiguous and a copy cannot be allocated.
+/// [`Error::Overflow`](crate::Error::Overflow) if `x` is not contiguous and a copy cannot be allocated.
 pub fn activate_in_place<'a>(x: impl Into<ViewMut<'a>>, a: Activation) -> Result<()> {
     map_in_place(Function::Activation(a), x.into())
 }
@@ -57,7 +58,7 @@ pub fn activate_in_place<'a>(x: impl Into<ViewMut<'a>>, a: Activation) -> Result
 /// ```
 ///
 /// # Errors
-/// [`Error::Shape`] if `z` has not the shape of `g`, [`Error::Overflow`] if memory cannot be allocated.
+/// [`Error::Shape`](crate::Error::Shape) if `z` has not the shape of `g`, [`Error::Overflow`](crate::Error::Overflow) if memory cannot be allocated.
 pub fn activate_backward<'a, 'b>(
     g: impl Into<View<'a>>,
     z: impl Into<View<'b>>,
@@ -73,7 +74,7 @@ pub fn activate_backward<'a, 'b>(
 /// [`activate_backward`], written to `out`.
 ///
 /// # Errors
-/// [`Error::Shape`] if `z` or `out` has not the shape of `g`, [`Error::Overflow`] if one of them is not
+/// [`Error::Shape`](crate::Error::Shape) if `z` or `out` has not the shape of `g`, [`Error::Overflow`](crate::Error::Overflow) if one of them is not
 /// contiguous and a copy cannot be allocated.
 pub fn activate_backward_into<'a, 'b, 'c>(
     g: impl Into<View<'a>>,
@@ -104,7 +105,7 @@ pub fn activate_backward_into<'a, 'b, 'c>(
 /// [`activate_backward`], written over `g`.
 ///
 /// # Errors
-/// [`Error::Shape`] if `z` has not the shape of `g`, [`Error::Overflow`] if one of them is not contiguous
+/// [`Error::Shape`](crate::Error::Shape) if `z` has not the shape of `g`, [`Error::Overflow`](crate::Error::Overflow) if one of them is not contiguous
 /// and a copy cannot be allocated.
 pub fn activate_backward_in_place<'a, 'b>(
     g: impl Into<ViewMut<'a>>,
@@ -130,7 +131,7 @@ macro_rules! functions {
         $(#[$doc])*
         ///
         /// # Errors
-        /// [`Error::Overflow`] if the result cannot be allocated.
+        /// [`Error::Overflow`](crate::Error::Overflow) if the result cannot be allocated.
         pub fn $name<'a>(x: impl Into<View<'a>>) -> Result<Tensor> {
             map($function, x.into())
         }
@@ -139,7 +140,7 @@ macro_rules! functions {
         /// The result goes to `out`.
         ///
         /// # Errors
-        /// [`Error::Shape`] if `out` has not the shape of `x`, [`Error::Overflow`] if one of them is not
+        /// [`Error::Shape`](crate::Error::Shape) if `out` has not the shape of `x`, [`Error::Overflow`](crate::Error::Overflow) if one of them is not
         /// contiguous and a copy cannot be allocated.
         pub fn $into<'a, 'b>(x: impl Into<View<'a>>, out: impl Into<ViewMut<'b>>) -> Result<()> {
             map_into($function, x.into(), out.into())
@@ -213,38 +214,4 @@ fn backward(isa: Isa, a: Activation, g: Option<&[f32]>, z: &[f32], out: &mut [f3
         let (g, z) = (g.map(|g| &g[range.clone()]), &z[range.clone()]);
         dispatch(isa, Backward { a, g, z, out });
     });
-}
-
-pub(super) fn check_shape(what: &'static str, expected: &[usize], found: &[usize]) -> Result<()> {
-    if expected == found {
-        return Ok(());
-    }
-    let (expected, found) = (expected.into(), found.into());
-    Err(Error::Shape {
-        what,
-        expected,
-        found,
-    })
-}
-
-/// A view's elements in row-major order: borrowed where they lie so, else a copy.
-pub(super) enum Contiguous<'a> {
-    Borrowed(&'a [f32]),
-    Owned(Tensor),
-}
-
-impl<'a> Contiguous<'a> {
-    pub(super) fn new(view: View<'a>) -> Result<Self> {
-        match view.as_slice() {
-            Some(slice) => Ok(Self::Borrowed(slice)),
-            None => view.to_tensor().map(Self::Owned),
-        }
-    }
-
-    pub(super) fn as_slice(&self) -> &[f32] {
-        match self {
-            Self::Borrowed(slice) => slice,
-            Self::Owned(tensor) => tensor.as_slice(),
-        }
-    }
 }

@@ -1,7 +1,7 @@
-//! Checks that several operations share.
+//! What several operations do with their arguments first.
 
 use crate::error::{Error, Result};
-use crate::tensor::View;
+use crate::tensor::{Tensor, View};
 
 /// A view must have that rank.
 pub(super) fn check_rank(what: &'static str, view: View<'_>, expected: usize) -> Result<()> {
@@ -25,4 +25,38 @@ pub(super) fn check_shape(what: &'static str, expected: &[usize], found: &[usize
         expected: expected.into(),
         found: found.into(),
     })
+}
+
+/// A length must be that one.
+pub(super) fn check_length(what: &'static str, expected: usize, found: usize) -> Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Length {
+        what,
+        expected,
+        found,
+    })
+}
+
+/// A view's elements in row-major order: borrowed where they lie so, else a copy.
+pub(super) enum Contiguous<'a> {
+    Borrowed(&'a [f32]),
+    Owned(Tensor),
+}
+
+impl<'a> Contiguous<'a> {
+    pub(super) fn new(view: View<'a>) -> Result<Self> {
+        match view.as_slice() {
+            Some(slice) => Ok(Self::Borrowed(slice)),
+            None => view.to_tensor().map(Self::Owned),
+        }
+    }
+
+    pub(super) fn as_slice(&self) -> &[f32] {
+        match self {
+            Self::Borrowed(slice) => slice,
+            Self::Owned(tensor) => tensor.as_slice(),
+        }
+    }
 }

@@ -8,7 +8,7 @@ use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_chunk, for_each_chunk_pair};
 use crate::kernels::dropout::{Apply, Draw, Forward, Stream};
 use crate::mask::{Mask, words_for};
-use crate::ops::check::check_shape;
+use crate::ops::check::{check_length, check_shape};
 use crate::ops::elementwise::{copy_into, scale_in_place};
 use crate::rng::Bernoulli;
 use crate::simd::{Isa, dispatch};
@@ -89,18 +89,6 @@ pub(super) fn check_end(dropout: &Dropout, len: usize) -> Result<()> {
         .ok_or(Error::Overflow("offset and length of a dropout"))
 }
 
-/// A mask must have a bit for each element.
-pub(super) fn check_mask(what: &'static str, mask: &Mask, expected: usize) -> Result<()> {
-    match mask.len() {
-        found if found == expected => Ok(()),
-        found => Err(Error::Length {
-            what,
-            expected,
-            found,
-        }),
-    }
-}
-
 /// Dropout in training, out of place: the output and the mask that [`dropout_backward`] takes.
 ///
 /// A dropped element is `+0.0` whatever it was, NaN and infinity included (PyTorch on a CPU multiplies,
@@ -179,7 +167,7 @@ pub fn dropout_in_place<'a>(
 
 fn check_forward(dropout: &Dropout, len: usize, keep: Option<&Mask>) -> Result<()> {
     check_end(dropout, len)?;
-    keep.map_or(Ok(()), |keep| check_mask("mask to fill", keep, len))
+    keep.map_or(Ok(()), |keep| check_length("mask to fill", len, keep.len()))
 }
 
 fn forward(
@@ -258,7 +246,7 @@ pub fn dropout_backward_into<'a, 'b>(
     };
     let (g, mut out) = (g.into(), out.into());
     check_shape("output of dropout's backward pass", g.shape(), out.shape())?;
-    check_mask("mask of dropout", mask, g.len())?;
+    check_length("mask of dropout", g.len(), mask.len())?;
     let isa = current_isa()?;
     match (g.as_slice(), out.as_mut_slice()) {
         (Some(g), Some(out)) => apply(isa, Some(g), mask, dropout.scale(), out),
@@ -284,7 +272,7 @@ pub fn dropout_backward_in_place<'a>(
         return dropout_in_place(g, dropout, None);
     };
     let mut g = g.into();
-    check_mask("mask of dropout", mask, g.len())?;
+    check_length("mask of dropout", g.len(), mask.len())?;
     let isa = current_isa()?;
     if let Some(g) = g.as_mut_slice() {
         apply(isa, None, mask, dropout.scale(), g);

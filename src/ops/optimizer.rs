@@ -3,6 +3,7 @@
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_zip};
 use crate::kernels::optimizer::{Adam, AdamRates, Sgd, SgdRates};
+use crate::ops::check::check_length;
 use crate::simd::dispatch;
 
 /// The hyper-parameters of Adam (Kingma and Ba 2015, algorithm 1).
@@ -42,8 +43,8 @@ pub fn sgd_step(
     learning_rate: f32,
     momentum: f32,
 ) -> Result<()> {
-    check("velocity of the optimiser", w.len(), velocity.len())?;
-    check("gradient of the parameters", w.len(), g.len())?;
+    check_length("velocity of the optimiser", w.len(), velocity.len())?;
+    check_length("gradient of the parameters", w.len(), g.len())?;
     let isa = current_isa()?;
     let rates = SgdRates {
         learning_rate,
@@ -66,9 +67,9 @@ pub fn adam_step(
     parameters: &AdamParameters,
     t: u64,
 ) -> Result<()> {
-    check("mean of the optimiser", w.len(), mean.len())?;
-    check("mean square of the optimiser", w.len(), square.len())?;
-    check("gradient of the parameters", w.len(), g.len())?;
+    check_length("mean of the optimiser", w.len(), mean.len())?;
+    check_length("mean square of the optimiser", w.len(), square.len())?;
+    check_length("gradient of the parameters", w.len(), g.len())?;
     if t == 0 {
         return Err(Error::Number {
             what: "step of Adam",
@@ -99,18 +100,6 @@ fn adam_rates(parameters: &AdamParameters, t: u64) -> AdamRates {
         rate: rate as f32,
         root: root as f32,
         epsilon,
-    }
-}
-
-fn check(what: &'static str, expected: usize, found: usize) -> Result<()> {
-    if expected == found {
-        Ok(())
-    } else {
-        Err(Error::Length {
-            what,
-            expected,
-            found,
-        })
     }
 }
 

@@ -8,6 +8,7 @@
 //! sequence at a time, for which scattered elements are gathered, and up to 64 sequences side by side
 //! where neighbouring sequences are neighbours in memory. The strides decide, and the result is the same.
 
+use super::check::check_shape;
 use super::elementwise::copy_into;
 use super::strided::{Axis, Place, Plan, map_in_place};
 use crate::error::{Error, Result};
@@ -143,14 +144,7 @@ fn nonempty(what: &'static str, x: &View<'_>, axes: &[usize]) -> Result<usize> {
 
 fn reduce<C: Combine>(op: C, x: View<'_>, axes: &[usize], mut out: ViewMut<'_>) -> Result<()> {
     let expected = kept_shape(&x, axes)?;
-    if out.shape() != &expected[..] {
-        let (expected, found) = (expected.as_ref().into(), out.shape().into());
-        return Err(Error::Shape {
-            what: "output",
-            expected,
-            found,
-        });
-    }
+    check_shape("output", &expected, out.shape())?;
     if axes.is_empty() {
         return copy_into(x, out);
     }

@@ -1,6 +1,6 @@
 //! Softmax, its logarithm, and the loss of a classifier.
 
-use super::activation::{Contiguous, check_shape};
+use super::check::{Contiguous, check_length, check_shape};
 use super::copy_into;
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_rows, for_each_rows_and_item};
@@ -164,13 +164,7 @@ fn check_batch(logits: &View<'_>, labels: &[u32]) -> Result<usize> {
     if batch == 0 {
         return Err(Error::Empty("the mean loss"));
     }
-    if labels.len() != batch {
-        return Err(Error::Length {
-            what: "labels",
-            expected: batch,
-            found: labels.len(),
-        });
-    }
+    check_length("labels", batch, labels.len())?;
     match labels.iter().position(|&label| label as usize >= classes) {
         Some(row) => Err(Error::Label {
             row,

@@ -9,7 +9,8 @@
 //! A contiguous output is shared among threads in chunks of any place in the walk; a scattered one is
 //! written by the caller's thread alone.
 
-use crate::error::{Error, Result};
+use super::check::check_shape;
+use crate::error::Result;
 use crate::exec;
 use crate::kernels::elementwise::{Binary, One, Operand, Pass, Two, Unary};
 use crate::simd::{self, Kernel, Simd};
@@ -22,14 +23,14 @@ const GATHER: usize = 1024;
 /// Writes `op(x)` to `out`. An element costs as much as `weight` elements of a scaled copy.
 ///
 /// # Errors
-/// [`Error::Shape`] if `out` has not the shape of `x`.
+/// [`Error::Shape`](crate::Error::Shape) if `out` has not the shape of `x`.
 pub(crate) fn map_into<O: Unary>(
     op: O,
     weight: usize,
     x: View<'_>,
     out: ViewMut<'_>,
 ) -> Result<()> {
-    check_out(x.shape(), &out)?;
+    check_shape("output", x.shape(), out.shape())?;
     run(One(op), weight, Some(x), unused(out.shape())?, out)
 }
 
@@ -44,7 +45,7 @@ pub(crate) fn map_in_place<O: Unary>(op: O, weight: usize, out: ViewMut<'_>) -> 
 /// Writes `op(a, b)` to `out`, the operands broadcast to one shape.
 ///
 /// # Errors
-/// [`Error::Broadcast`] if the operands do not fit, [`Error::Shape`] if `out` has not their shape.
+/// [`Error::Broadcast`](crate::Error::Broadcast) if the operands do not fit, [`Error::Shape`](crate::Error::Shape) if `out` has not their shape.
 pub(crate) fn zip_into<O: Binary>(
     op: O,
     weight: usize,
@@ -53,7 +54,7 @@ pub(crate) fn zip_into<O: Binary>(
     out: ViewMut<'_>,
 ) -> Result<()> {
     let shape = broadcast_shapes(a.shape(), b.shape())?;
-    check_out(&shape, &out)?;
+    check_shape("output", &shape, out.shape())?;
     let (a, b) = (a.broadcast_to(&shape)?, b.broadcast_to(&shape)?);
     run(Two(op), weight, Some(a), b, out)
 }
@@ -61,7 +62,7 @@ pub(crate) fn zip_into<O: Binary>(
 /// Replaces each element of `out` by `op` of it and of `b`, which is broadcast.
 ///
 /// # Errors
-/// [`Error::Broadcast`] if `b` does not broadcast to the shape of `out`.
+/// [`Error::Broadcast`](crate::Error::Broadcast) if `b` does not broadcast to the shape of `out`.
 pub(crate) fn zip_in_place<O: Binary>(
     op: O,
     weight: usize,
@@ -70,18 +71,6 @@ pub(crate) fn zip_in_place<O: Binary>(
 ) -> Result<()> {
     let b = b.broadcast_to(out.shape())?;
     run(Two(op), weight, None, b, out)
-}
-
-fn check_out(expected: &[usize], out: &ViewMut<'_>) -> Result<()> {
-    if out.shape() == expected {
-        return Ok(());
-    }
-    let (expected, found) = (expected.into(), out.shape().into());
-    Err(Error::Shape {
-        what: "output",
-        expected,
-        found,
-    })
 }
 
 /// The right operand of a unary operation: a value that nobody reads.

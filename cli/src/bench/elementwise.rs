@@ -105,6 +105,11 @@ impl Work {
         )
     }
 
+    /// Forward with the mask kept, once.
+    fn forward_once(&mut self) {
+        forward(&self.x, &self.dropout, &mut self.out, &mut self.mask);
+    }
+
     /// Forward with the mask kept.
     fn forward(&mut self) -> Pair {
         let Self {
@@ -114,11 +119,7 @@ impl Work {
             mask,
             dropout,
         } = self;
-        let work = || {
-            ops::dropout_into(&*x, dropout, &mut *out, Some(&mut *mask))
-                .expect("the shapes are equal");
-        };
-        pair(work, || base.run())
+        pair(|| forward(x, dropout, out, mask), || base.run())
     }
 
     /// Backward from the mask.
@@ -157,6 +158,10 @@ impl Work {
     }
 }
 
+fn forward(x: &Tensor, dropout: &Dropout, out: &mut Tensor, mask: &mut Mask) {
+    ops::dropout_into(x, dropout, out, Some(mask)).expect("the shapes are equal");
+}
+
 /// Measures every size and rate with the ambient threads.
 pub(super) fn measure(report: &mut Report) -> Result<(), Failure> {
     for n in SIZES {
@@ -185,19 +190,9 @@ pub(super) fn measure_speedup(
 ) -> Result<(), Failure> {
     let (n, p) = (SIZES[SIZES.len() - 1], 0.5);
     let (mut left, mut right) = (Work::new(n, p)?, Work::new(n, p)?);
-    let forward = |work: &mut Work| {
-        let Work {
-            x,
-            out,
-            mask,
-            dropout,
-            ..
-        } = work;
-        ops::dropout_into(&*x, dropout, out, Some(mask)).expect("the shapes are equal");
-    };
     let timed = threaded_pair(
-        || one.install(|| forward(&mut left)),
-        || many.install(|| forward(&mut right)),
+        || one.install(|| left.forward_once()),
+        || many.install(|| right.forward_once()),
     );
     left.check("dropout forward")?;
     right.check("dropout forward")?;

@@ -5,13 +5,13 @@ use super::{Saved, bits, check_linear};
 use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{column_sums, current_isa};
 use crate::kernels::gemm::Operand;
 use crate::mask::Mask;
-use crate::ops::activation::activate_backward_into;
-use crate::ops::check::check_shape;
-use crate::ops::dropout::dropout_backward_into;
+use crate::ops::activation::{activate_backward, activate_backward_in_place};
+use crate::ops::check::{check_length, check_shape};
+use crate::ops::dropout::dropout_backward;
 use crate::ops::elementwise::copy_into;
 use crate::ops::matmul::{Factors, operand, product_into};
 use crate::simd::Isa;
@@ -43,8 +43,8 @@ pub struct LinearGradsInto<'a> {
 /// it saved.
 ///
 /// # Errors
-/// [`Error::Rank`], [`Error::Shape`] or [`Error::Length`] if the shapes do not fit or `saved` is another
-/// call's; [`Error::Overflow`] if a gradient does not fit in memory.
+/// [`Error::Rank`](crate::Error::Rank), [`Error::Shape`](crate::Error::Shape) or [`Error::Length`](crate::Error::Length) if the shapes do not fit or `saved` is another
+/// call's; [`Error::Overflow`](crate::Error::Overflow) if a gradient does not fit in memory.
 pub fn linear_backward<'a, 'b, 'c>(
     g: impl Into<View<'a>>,
     x: impl Into<View<'b>>,
@@ -74,7 +74,7 @@ pub fn linear_backward<'a, 'b, 'c>(
 /// for each product. A smooth activation's derivative is multiplied into one copy.
 ///
 /// # Errors
-/// As [`linear_backward`], and [`Error::Shape`] if a gradient has another shape than its variable.
+/// As [`linear_backward`], and [`Error::Shape`](crate::Error::Shape) if a gradient has another shape than its variable.
 pub fn linear_backward_into<'a, 'b, 'c>(
     g: impl Into<View<'a>>,
     x: impl Into<View<'b>>,
@@ -108,15 +108,11 @@ fn smooth_gradient(
     kept: Option<&Mask>,
     sums: &Tensor,
 ) -> Result<Tensor> {
-    let mut dz = Tensor::zeros(g.shape())?;
-    match (&epilogue.dropout, kept) {
-        (Some(dropout), Some(kept)) => {
-            let mut masked = Tensor::zeros(g.shape())?;
-            dropout_backward_into(g, dropout, Some(kept), &mut masked)?;
-            activate_backward_into(&masked, sums, epilogue.activation, &mut dz)?;
-        }
-        _ => activate_backward_into(g, sums, epilogue.activation, &mut dz)?,
-    }
+    let Some(dropout) = &epilogue.dropout else {
+        return activate_backward(g, sums, epilogue.activation);
+    };
+    let mut dz = dropout_backward(g, dropout, kept)?;
+    activate_backward_in_place(&mut dz, sums, epilogue.activation)?;
     Ok(dz)
 }
 
@@ -171,13 +167,7 @@ fn check_saved(epilogue: &Epilogue<'_>, saved: &Saved, m: usize, n: usize) -> Re
     let bits = epilogue.dropout.is_some() || epilogue.activation == Activation::Relu;
     let found = saved.kept.as_ref().map_or(0, Mask::len);
     let expected = if bits { m * n } else { 0 };
-    if found != expected {
-        return Err(Error::Length {
-            what,
-            expected,
-            found,
-        });
-    }
+    check_length(what, expected, found)?;
     let found = saved.pre_activation.as_ref().map_or(&[][..], Tensor::shape);
     let expected: &[usize] = if is_smooth(epilogue.activation) {
         &[m, n]

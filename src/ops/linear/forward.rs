@@ -1,7 +1,5 @@
 //! The forward pass.
 
-use std::borrow::Cow;
-
 use super::{Saved, bits, check_linear};
 use crate::activation::Activation;
 use crate::dropout::Dropout;
@@ -11,7 +9,7 @@ use crate::exec::{current_isa, for_each_chunk};
 use crate::kernels::gemm::{Merge, Output, TileEpilogue};
 use crate::kernels::keep::Positive;
 use crate::mask::Mask;
-use crate::ops::check::check_shape;
+use crate::ops::check::{Contiguous, check_shape};
 use crate::ops::dropout::draw;
 use crate::ops::elementwise::copy_into;
 use crate::ops::matmul::{Factors, finish_product, matrix_mut, operand};
@@ -71,7 +69,7 @@ pub fn linear_into<'a, 'b, 'c>(
     let (m, n, depth) = check_linear(x, w, epilogue)?;
     check_shape("output of linear", &[m, n], out.shape())?;
     let isa = current_isa()?;
-    let bias = epilogue.bias.map(contiguous).transpose()?;
+    let bias = epilogue.bias.map(Contiguous::new).transpose()?;
     let Some(y) = out.as_mut_slice() else {
         // The bits of the backward pass are those of contiguous rows.
         let mut copy = Tensor::zeros(&[m, n])?;
@@ -84,7 +82,7 @@ pub fn linear_into<'a, 'b, 'c>(
         isa,
         factors,
         epilogue,
-        bias: bias.as_deref(),
+        bias: bias.as_ref().map(Contiguous::as_slice),
         shape: [m, n],
     };
     match saved {
@@ -192,14 +190,6 @@ impl Forward<'_> {
             },
             merge_scale: scale,
         }
-    }
-}
-
-/// The elements of a vector in order, copied only if they are strided.
-fn contiguous(vector: View<'_>) -> Result<Cow<'_, [f32]>> {
-    match vector.as_slice() {
-        Some(slice) => Ok(Cow::Borrowed(slice)),
-        None => Ok(Cow::Owned(vector.to_tensor()?.into_vec())),
     }
 }
 
