@@ -109,8 +109,8 @@ fn alone(isa: Isa, job: Job<'_, '_>, origin: (usize, usize)) {
         epilogue,
     } = job;
     let (m, n) = (output.c.rows(), output.c.cols());
-    let (a_len, b_len) = scratch_len(&Blocking::of(isa.level()), m, n, depth);
-    with_scratch(a_len + b_len, |scratch| {
+    let scratch_len = scratch_len(&Blocking::of(isa.level()), m, n, depth);
+    with_scratch(scratch_len, |scratch| {
         dispatch(
             isa,
             Product {

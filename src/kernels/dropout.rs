@@ -269,7 +269,7 @@ impl<S: Simd, const SCALED: bool> Visitor<S> for Pass<'_, SCALED> {
         if piece.len == GROUP {
             if let Some(next) = next {
                 for line in next.as_chunks::<LANES>().0 {
-                    simd.prefetch(&line[0]);
+                    simd.prefetch(line.as_ptr());
                 }
             }
             for (i, &bits) in group.iter().enumerate() {

@@ -120,9 +120,9 @@ impl Simd for Avx512 {
         unsafe { _mm512_mask_storeu_ps(dst.as_mut_ptr(), first(dst.len()), v) }
     }
     #[inline(always)]
-    fn prefetch(self, at: &f32) {
-        // SAFETY: a prefetch of a valid reference; it has no effect but on speed.
-        unsafe { _mm_prefetch::<_MM_HINT_T0>(std::ptr::from_ref(at).cast()) }
+    fn prefetch(self, at: *const f32) {
+        // SAFETY: a prefetch has no effect but on speed, whatever the address.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(at.cast()) }
     }
     #[inline(always)]
     fn transpose(self, rows: [__m512; LANES]) -> [__m512; LANES] {

@@ -160,9 +160,9 @@ pub trait Simd: Copy + Send + Sync + sealed::Sealed + 'static {
         }
         dst.copy_from_slice(&self.to_array(v)[..dst.len()]);
     }
-    /// Asks for the cache line of an element that will be needed soon; changes nothing else.
+    /// Asks for the cache line of an address that will be needed soon; any address will do.
     #[inline(always)]
-    fn prefetch(self, _at: &f32) {}
+    fn prefetch(self, _at: *const f32) {}
     /// Exchanges rows and columns of a 16 x 16 block.
     #[inline(always)]
     fn transpose(self, rows: [Self::F32; LANES]) -> [Self::F32; LANES] {

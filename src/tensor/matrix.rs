@@ -94,6 +94,13 @@ impl<'a, T> MatrixMut<'a, T> {
         }
     }
 
+    /// Where an element lies, or would lie: for prefetching only.
+    #[inline(always)]
+    pub(crate) fn address(&self, row: usize, col: usize) -> *const T {
+        let skipped = row.wrapping_mul(self.stride).wrapping_add(col);
+        self.first.as_ptr().wrapping_add(skipped).cast_const()
+    }
+
     /// The rows before `at`, and the others.
     pub(crate) fn split_rows(self, at: usize) -> (Self, Self) {
         let at = at.min(self.rows);

@@ -1,6 +1,6 @@
 //! Tile and block sizes: one table, each number with its argument.
 
-use crate::simd::Level;
+use crate::simd::{LANES, Level};
 
 /// The sizes of the five loops for one instruction set, in elements.
 ///
@@ -11,7 +11,7 @@ pub struct Blocking {
     pub mr: usize,
     /// Columns of a tile.
     pub nr: usize,
-    /// Depth of a packed panel.
+    /// Depth of a packed panel, at most.
     pub kc: usize,
     /// Rows of a packed block of A.
     pub mc: usize,
@@ -20,6 +20,16 @@ pub struct Blocking {
 }
 
 impl Blocking {
+    /// The depth of the panels of a product: `kc` at most, in equal steps, so that no short last step pays
+    /// for a visit of all of C.
+    #[must_use]
+    pub(crate) const fn depth_step(&self, k: usize) -> usize {
+        if k == 0 {
+            return 1;
+        }
+        k.div_ceil(k.div_ceil(self.kc)).next_multiple_of(LANES)
+    }
+
     /// The sizes that the kernels of that level use.
     #[must_use]
     pub const fn of(level: Level) -> Self {
@@ -31,8 +41,8 @@ impl Blocking {
             Level::Avx512 => Self {
                 mr: 14,
                 nr: 32,
-                kc: 384,
-                mc: 14 * 30,
+                kc: 512,
+                mc: 14 * 28,
                 nc: 2048,
             },
             // 16 registers: 12 accumulators, 2 of B and 2 of A broadcast. Panels of 6 and 16 KiB share a

@@ -84,70 +84,177 @@ impl<'m> Output<'m> {
     }
 }
 
-/// Where a tile goes.
+/// 16 bits from bit `start` of the first of one or two cells.
+#[inline(always)]
+fn bits_of_cells(cells: &[u16], start: usize) -> u16 {
+    let second = cells.get(1).map_or(0, |&cell| u32::from(cell));
+    ((second << LANES | u32::from(cells[0])) >> start) as u16
+}
+
+/// Where tiles go.
 pub(super) struct Target<'a, 'm> {
     /// What the part writes.
-    pub(super) output: &'a mut Output<'m>,
+    pub(super) output: Output<'m>,
     /// Row and column of the part's first element in the whole product.
     pub(super) origin: (usize, usize),
+    /// What happens to finished sums.
+    pub(super) epilogue: TileEpilogue<'a>,
+    /// Whether a tile's rows are columns of C.
+    pub(super) turned: bool,
     /// Whether the sums are the first for these elements, and whether they are the last.
     pub(super) first: bool,
     pub(super) last: bool,
 }
 
-impl Target<'_, '_> {
-    /// Asks for the lines of a tile's place in the product, so that they arrive while it is computed: the
-    /// 28 misses of a large tile would otherwise cost a tenth of its time.
+/// Where one tile goes.
+pub(super) struct Place<'a, 'm> {
+    c: &'a MatrixMut<'m>,
+    at: (usize, usize),
+    turned: bool,
+}
+
+impl Place<'_, '_> {
+    /// Asks for the lines of one row of C, so that they are there when the tile is stored.
     #[inline(always)]
-    pub(super) fn prefetch<S: Simd, const MR: usize, const NV: usize>(
-        &mut self,
-        simd: S,
-        (row, col): (usize, usize),
-    ) {
-        let rows = MR.min(self.output.c.rows() - row);
-        let cols = (NV * LANES).min(self.output.c.cols() - col);
-        for r in row..row + rows {
-            for line in self.output.c.row_mut(r, col..col + cols).chunks(LANES) {
-                simd.prefetch(&line[0]);
+    pub(super) fn ask<S: Simd, const MR: usize, const NV: usize>(&self, simd: S, segment: usize) {
+        let (row, col) = self.at;
+        if self.turned {
+            if segment < NV * LANES {
+                simd.prefetch(self.c.address(col + segment, row + MR - 1));
+            }
+        } else if segment < MR {
+            for v in 0..NV {
+                let at = self.c.address(row + segment, col + v * LANES);
+                simd.prefetch(at);
             }
         }
     }
+}
 
-    /// Adds the used part of a tile to the product at (`row`, `col`) of the part, and finishes the
-    /// elements whose sums are complete.
+impl Target<'_, '_> {
+    /// Where the tile at (`row`, `col`) of the loops goes.
+    #[inline(always)]
+    pub(super) fn place(&self, at: (usize, usize)) -> Place<'_, '_> {
+        Place {
+            c: &self.output.c,
+            at,
+            turned: self.turned,
+        }
+    }
+
+    /// Adds the used part of a tile to its place, and finishes the elements whose sums are complete.
     #[inline(always)]
     pub(super) fn put<S: Simd, const MR: usize, const NV: usize>(
         &mut self,
         simd: S,
         tile: &Tile<S, MR, NV>,
-        (row, col): (usize, usize),
-        epilogue: &TileEpilogue<'_>,
+        at: (usize, usize),
     ) {
+        if self.turned {
+            return self.put_turned(simd, tile, at);
+        }
+        let (row, col) = at;
         let rows = MR.min(self.output.c.rows() - row);
         let cols = (NV * LANES).min(self.output.c.cols() - col);
+        if rows == MR && cols == NV * LANES && !(self.last && self.finishes()) {
+            return self.add_whole(simd, tile, at);
+        }
         for (r, sums) in tile.iter().enumerate().take(rows) {
             for (v, &sum) in sums.iter().enumerate().take(cols.div_ceil(LANES)) {
                 let start = col + v * LANES;
                 let end = (start + LANES).min(col + cols);
-                self.put_vector(simd, sum, row + r, start..end, epilogue);
+                self.put_vector(simd, sum, row + r, start..end);
             }
         }
     }
 
+    /// Whether finished sums are more than stored.
     #[inline(always)]
-    fn put_vector<S: Simd>(
+    fn finishes(&self) -> bool {
+        let TileEpilogue {
+            bias,
+            activation,
+            keep,
+            ..
+        } = &self.epilogue;
+        let plain = bias.is_none() && keep.is_none() && *activation == Activation::Identity;
+        !plain || self.output.pre.is_some() || self.output.merge.is_some()
+    }
+
+    /// A tile that is used whole and not finished: the usual case, with nothing to decide for each vector.
+    #[inline(always)]
+    fn add_whole<S: Simd, const MR: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        tile: &Tile<S, MR, NV>,
+        (row, col): (usize, usize),
+    ) {
+        for r in 0..MR {
+            let out = self.output.c.row_mut(row + r, col..col + NV * LANES);
+            let (out, _) = out.as_chunks_mut::<LANES>();
+            for v in 0..NV {
+                let sum = match self.first {
+                    true => tile[r][v],
+                    false => simd.add(tile[r][v], simd.load(&out[v])),
+                };
+                simd.store(sum, &mut out[v]);
+            }
+        }
+    }
+
+    /// A tile whose rows are columns of C, 16 of its columns at a time.
+    #[inline(always)]
+    fn put_turned<S: Simd, const MR: usize, const NV: usize>(
+        &mut self,
+        simd: S,
+        tile: &Tile<S, MR, NV>,
+        (row, col): (usize, usize),
+    ) {
+        let cols = row..(row + MR).min(self.output.c.cols());
+        let rows = (NV * LANES).min(self.output.c.rows() - col);
+        for v in 0..rows.div_ceil(LANES) {
+            let mut columns = [simd.splat(0.0); LANES];
+            for r in 0..MR {
+                columns[r] = tile[r][v];
+            }
+            let lines = simd.transpose(columns);
+            let first = v * LANES;
+            for (i, &sum) in lines.iter().enumerate().take(rows - first) {
+                self.put_vector(simd, sum, col + first + i, cols.clone());
+            }
+        }
+    }
+
+    /// What [`put_vector`](Self::put_vector) does to the bits that become the backward pass's, for tiles
+    /// whose edges fall within cells.
+    #[inline(always)]
+    pub(super) fn merge_signs<S: Simd>(&mut self, simd: S) {
+        let Output { c, merge, .. } = &mut self.output;
+        let Some(merge) = merge else { return };
+        for row in 0..c.rows() {
+            let (elements, _) = c.row_mut(row, 0..c.cols()).as_chunks::<LANES>();
+            let cells = merge.row_mut(row, 0..merge.cols());
+            for (cell, x) in cells.iter_mut().zip(elements) {
+                *cell &= !simd.pred_to_bits(simd.le(simd.load(x), simd.splat(0.0)));
+            }
+        }
+    }
+
+    /// Adds up to 16 neighbours of one row of C, and finishes them if they are complete.
+    #[inline(always)]
+    pub(super) fn put_vector<S: Simd>(
         &mut self,
         simd: S,
         mut sum: S::F32,
         row: usize,
         cols: std::ops::Range<usize>,
-        epilogue: &TileEpilogue<'_>,
     ) {
         let out = self.output.c.row_mut(row, cols.clone());
         if !self.first {
             sum = simd.add(sum, simd.load_up_to(out));
         }
         if self.last {
+            let epilogue = &self.epilogue;
             let at = (self.origin.0 + row, self.origin.1 + cols.start);
             if let Some(bias) = epilogue.bias {
                 sum = simd.add(sum, simd.load_up_to(&bias[at.1..at.1 + cols.len()]));
@@ -157,11 +264,15 @@ impl Target<'_, '_> {
             }
             sum = activate(simd, epilogue.activation, sum);
             if let Some(cells) = &mut self.output.merge {
-                let cell = cols.start / LANES;
-                let bits = &mut cells.row_mut(row, cell..cell + 1)[0];
+                let first = cols.start / LANES;
+                let last = (cols.end - 1) / LANES;
+                let cells = cells.row_mut(row, first..last + 1);
+                let bits = bits_of_cells(cells, cols.start % LANES);
                 let scaled = simd.mul(sum, simd.splat(epilogue.merge_scale));
-                sum = simd.select_or_zero(simd.pred_from_bits(*bits), scaled);
-                *bits &= !simd.pred_to_bits(simd.le(sum, simd.splat(0.0)));
+                sum = simd.select_or_zero(simd.pred_from_bits(bits), scaled);
+                if !self.turned {
+                    cells[0] &= !simd.pred_to_bits(simd.le(sum, simd.splat(0.0)));
+                }
             }
             if let Some(keep) = epilogue.keep {
                 let bits = bits_at(keep.words, at.0 * keep.row_stride + at.1);

@@ -16,12 +16,19 @@
 //!    dropout cost one visit of a tile that is in registers anyway.
 //! 2. Operands may carry keep bits, which packing applies.
 //! 3. Threads get parts of C and run all five loops on their own; nothing is shared, so nothing waits.
-//!    An element's products are added in the same order in every part: the bits of the result depend on
-//!    kc, hence on the instruction set, and on nothing else.
+//! 4. The operands may change places: the loops speak of *rows*, whose numbers are broadcast, and of
+//!    *lanes*, which make vectors. Rows may be read where they lie. `plan.rs` decides.
+//! 5. A product with a vector streams the matrix through registers (`gemv.rs`).
+//!
+//! An element's products are added in the same order on every path and in every part: the bits of the
+//! result depend on kc, hence on the instruction set, and on nothing else; not on threads, and not on how
+//! many other rows are computed with it.
 
 mod blocking;
 mod epilogue;
+mod gemv;
 mod pack;
+mod plan;
 mod tile;
 
 pub use blocking::Blocking;
@@ -32,6 +39,7 @@ use crate::simd::{Kernel, LANES, Level, Simd};
 
 use epilogue::Target;
 use pack::{Block, pack};
+use plan::{Plan, plan};
 
 /// One part of a product: `c = epilogue(a * b)`.
 pub(crate) struct Product<'a, 'm> {
@@ -52,13 +60,21 @@ pub(crate) struct Product<'a, 'm> {
     pub(crate) scratch: &'a mut [f32],
 }
 
-/// Elements of scratch for packed blocks of A and of B.
-pub(crate) fn scratch_len(blocking: &Blocking, m: usize, n: usize, k: usize) -> (usize, usize) {
-    let Blocking { mr, nr, kc, mc, nc } = *blocking;
-    let depth = kc.min(k);
+/// Elements of scratch for a product: packed blocks of both operands, whichever is which.
+pub(crate) fn scratch_len(blocking: &Blocking, m: usize, n: usize, k: usize) -> usize {
+    let straight = block_lens(blocking, m, n, k);
+    let turned = block_lens(blocking, n, m, k);
+    (straight.0 + straight.1).max(turned.0 + turned.1)
+}
+
+/// Elements of the packed blocks of rows and of lanes.
+fn block_lens(blocking: &Blocking, rows: usize, lanes: usize, k: usize) -> (usize, usize) {
+    let Blocking { mr, nr, mc, nc, .. } = *blocking;
+    let depth = blocking.depth_step(k);
+    let rows = mc.min(rows).next_multiple_of(mr) * depth;
     (
-        mc.min(m).next_multiple_of(mr) * depth,
-        nc.min(n).next_multiple_of(nr) * depth,
+        rows.next_multiple_of(LANES),
+        nc.min(lanes).next_multiple_of(nr) * depth,
     )
 }
 
@@ -67,72 +83,125 @@ impl Kernel for Product<'_, '_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
+        let sizes = (self.output.c.rows(), self.output.c.cols(), self.depth);
+        let plan = plan(&Blocking::of(S::LEVEL), sizes, &self.a, &self.b);
         // The level is a constant of each instance: one of the three remains.
-        match S::LEVEL {
-            Level::Avx512 => loops::<S, 14, 2>(simd, self),
-            Level::Avx2 => loops::<S, 6, 1>(simd, self),
-            Level::Scalar | Level::Portable => loops::<S, 2, 1>(simd, self),
+        match (S::LEVEL, plan.narrow) {
+            (Level::Avx512, false) => run::<S, 14, 2>(simd, self, plan),
+            (Level::Avx512, true) => run::<S, 14, 1>(simd, self, plan),
+            (Level::Avx2, _) => run::<S, 6, 1>(simd, self, plan),
+            (Level::Scalar | Level::Portable, _) => run::<S, 2, 1>(simd, self, plan),
+        }
+    }
+}
+
+/// An operand as the loops see it: rows of depth, or lanes of depth.
+#[derive(Clone, Copy)]
+struct Side<'a> {
+    /// Neighbours by depth.
+    operand: Operand<'a>,
+    /// The part's first neighbour, and how many it has.
+    first: usize,
+    count: usize,
+}
+
+impl Side<'_> {
+    /// The block of `count` neighbours from `start` on and the depths from `first_depth` on.
+    #[inline(always)]
+    fn block(&self, start: usize, count: usize, first_depth: usize, depth: usize) -> Block {
+        Block {
+            first: self.first + start,
+            count,
+            first_depth,
+            depth,
         }
     }
 }
 
 #[inline(always)]
-fn loops<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, '_>) {
-    let blocking = Blocking::of(S::LEVEL);
-    let Blocking { mr, nr, kc, mc, nc } = blocking;
-    debug_assert!(
-        mr == MR && nr == NV * LANES,
-        "the table and the kernels disagree"
-    );
+fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, '_>, plan: Plan) {
     let Product {
         a,
         b,
-        depth: k,
-        mut output,
+        depth,
+        output,
         origin,
         epilogue,
         scratch,
     } = product;
-    let (m, n) = (output.c.rows(), output.c.cols());
-    let (a_len, _) = scratch_len(&blocking, m, n, k);
-    let (a_scratch, b_scratch) = scratch.split_at_mut(a_len);
-    let b = b.transposed();
-    for jc in (0..n).step_by(nc) {
-        let cols = nc.min(n - jc);
+    let a = Side {
+        operand: a,
+        first: origin.0,
+        count: output.c.rows(),
+    };
+    let b = Side {
+        operand: b.transposed(),
+        first: origin.1,
+        count: output.c.cols(),
+    };
+    let (rows, lanes) = if plan.turned { (b, a) } else { (a, b) };
+    let mut target = Target {
+        output,
+        origin,
+        epilogue,
+        turned: plan.turned,
+        first: true,
+        last: false,
+    };
+    if plan.direct && lanes.count == 1 {
+        gemv::multiply(simd, rows, lanes, depth, &mut target, scratch);
+    } else {
+        loops::<S, MR, NV>(simd, rows, lanes, depth, plan.direct, &mut target, scratch);
+    }
+    if plan.turned {
+        target.merge_signs(simd);
+    }
+}
+
+#[inline(always)]
+fn loops<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    rows: Side<'_>,
+    lanes: Side<'_>,
+    k: usize,
+    direct: bool,
+    target: &mut Target<'_, '_>,
+    scratch: &mut [f32],
+) {
+    let blocking = Blocking::of(S::LEVEL);
+    let Blocking { mc, nc, .. } = blocking;
+    let (nr, kc) = (NV * LANES, blocking.depth_step(k));
+    let (rows_len, _) = block_lens(&blocking, rows.count, lanes.count, k);
+    let (rows_scratch, lanes_scratch) = scratch.split_at_mut(rows_len);
+    for jc in (0..lanes.count).step_by(nc) {
+        let cols = nc.min(lanes.count - jc);
         // A product without depth still has an epilogue, so this loop runs at least once.
         for pc in (0..k.max(1)).step_by(kc) {
             let depth = kc.min(k - pc);
-            let block = Block {
-                first: origin.1 + jc,
-                count: cols,
-                first_depth: pc,
-                depth,
-            };
-            let b_block = &mut b_scratch[..cols.next_multiple_of(nr) * depth];
-            pack(simd, b, block, nr, b_block);
-            for ic in (0..m).step_by(mc) {
-                let rows = mc.min(m - ic);
-                let block = Block {
-                    first: origin.0 + ic,
-                    count: rows,
-                    first_depth: pc,
-                    depth,
-                };
-                let a_block = &mut a_scratch[..rows.next_multiple_of(mr) * depth];
-                pack(simd, a, block, mr, a_block);
-                let mut target = Target {
-                    output: &mut output,
-                    origin,
-                    first: pc == 0,
-                    last: pc + depth >= k,
-                };
+            target.first = pc == 0;
+            target.last = pc + depth >= k;
+            let lanes_block = &mut lanes_scratch[..cols.next_multiple_of(nr) * depth];
+            pack(simd, lanes.operand, lanes.block(jc, cols, pc, depth), nr, lanes_block);
+            for ic in (0..rows.count).step_by(mc) {
+                let count = mc.min(rows.count - ic);
+                let block = rows.block(ic, count, pc, depth);
+                let rows_block = &mut rows_scratch[..count.next_multiple_of(MR) * depth];
+                if !direct {
+                    pack(simd, rows.operand, block, MR, rows_block);
+                }
                 for jr in (0..cols).step_by(nr) {
-                    let b_panel = &b_block[jr * depth..(jr + nr) * depth];
-                    for ir in (0..rows).step_by(mr) {
-                        let a_panel = &a_block[ir * depth..(ir + mr) * depth];
-                        target.prefetch::<S, MR, NV>(simd, (ic + ir, jc + jr));
-                        let tile = tile::multiply::<S, MR, NV>(simd, a_panel, b_panel);
-                        target.put(simd, &tile, (ic + ir, jc + jr), &epilogue);
+                    let lanes_panel = &lanes_block[jr * depth..(jr + nr) * depth];
+                    for ir in (0..count).step_by(MR) {
+                        let at = (ic + ir, jc + jr);
+                        let place = target.place(at);
+                        let tile = if direct {
+                            let rows = rows.operand.rows::<MR>(&block, ir);
+                            tile::multiply_direct::<S, MR, NV>(simd, rows, lanes_panel, &place)
+                        } else {
+                            let rows_panel = &rows_block[ir * depth..(ir + MR) * depth];
+                            tile::multiply_packed::<S, MR, NV>(simd, rows_panel, lanes_panel, &place)
+                        };
+                        target.put(simd, &tile, at);
                     }
                 }
             }

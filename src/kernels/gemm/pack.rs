@@ -44,6 +44,24 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// Whether a row can be read as it lies.
+    #[inline(always)]
+    pub(super) fn has_contiguous_rows_without_bits(&self) -> bool {
+        self.matrix.col_stride == 1 && self.bits.is_none()
+    }
+
+    /// `MR` rows of a block from its row `start` on, as they lie; past the last one it is repeated.
+    #[inline(always)]
+    pub(super) fn rows<const MR: usize>(&self, block: &Block, start: usize) -> [&'a [f32]; MR] {
+        let mut rows = [&[][..]; MR];
+        for (i, row) in rows.iter_mut().enumerate() {
+            let row_number = block.first + (start + i).min(block.count - 1);
+            let at = row_number * self.matrix.row_stride + block.first_depth;
+            *row = &self.matrix.data[at..at + block.depth];
+        }
+        rows
+    }
+
     /// Whether the elements of a row, and their bits, are neighbours in memory.
     #[inline(always)]
     fn has_contiguous_rows(&self) -> bool {

@@ -1,32 +1,93 @@
-//! The micro-kernel: `MR x NR` accumulators in registers, over the depth of a packed panel.
+//! The micro-kernel: `MR x NR` accumulators in registers, over the depth of a panel of vectors.
+//!
+//! The products of one element are added in order of depth, whatever its place in the tile and wherever
+//! the operands lie, so that all paths of a product give the same bits.
 
 use crate::simd::{LANES, Simd};
+
+use super::epilogue::Place;
 
 /// The sums of a tile: `MR` rows of `NV` vectors.
 pub(super) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F32; NV]; MR];
 
-/// Multiplies a panel of A (`MR` rows, depth first) by a panel of B (`NV` vectors, depth first). The
-/// products of one element are added in order of depth, whatever its place in the tile.
+/// Depths between two prefetches of the tile's place in C: one row at a time, because a burst of them would
+/// fill the buffers that the panels' own lines arrive through.
+const SEGMENT: usize = 16;
+
+/// Depths that a packed panel is asked for ahead of its use: it streams from the second-level cache, whose
+/// own prefetcher stops at the end of each page.
+const AHEAD: usize = 16;
+
+/// Multiplies a packed panel of `MR` rows, depth first, by a panel of `NV` vectors, depth first.
 #[inline(always)]
-pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
+pub(super) fn multiply_packed<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     a: &[f32],
     b: &[f32],
+    place: &Place<'_, '_>,
 ) -> Tile<S, MR, NV> {
     let mut sums = [[simd.splat(0.0); NV]; MR];
     let (a, _) = a.as_chunks::<MR>();
     let (b, _) = b.as_chunks::<LANES>();
-    for (a, b) in a.iter().zip(b.chunks_exact(NV)) {
-        let mut vectors = [simd.splat(0.0); NV];
-        for j in 0..NV {
-            vectors[j] = simd.load(&b[j]);
-        }
-        for i in 0..MR {
-            let a = simd.splat(a[i]);
-            for j in 0..NV {
-                sums[i][j] = simd.mul_add(a, vectors[j], sums[i][j]);
+    let segments = a.chunks(SEGMENT).zip(b.chunks(SEGMENT * NV));
+    for (segment, (a, b)) in segments.enumerate() {
+        place.ask::<S, MR, NV>(simd, segment);
+        for (a, b) in a.iter().zip(b.chunks_exact(NV)) {
+            simd.prefetch(a.as_ptr().wrapping_add(AHEAD * MR));
+            let b = load::<S, NV>(simd, b);
+            for i in 0..MR {
+                multiply_add(simd, a[i], &b, &mut sums[i]);
             }
         }
     }
     sums
+}
+
+/// The same for `MR` rows as they lie in memory, each of the panel's depth.
+#[inline(always)]
+pub(super) fn multiply_direct<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    rows: [&[f32]; MR],
+    b: &[f32],
+    place: &Place<'_, '_>,
+) -> Tile<S, MR, NV> {
+    let mut sums = [[simd.splat(0.0); NV]; MR];
+    let (b, _) = b.as_chunks::<LANES>();
+    for (segment, b) in b.chunks(SEGMENT * NV).enumerate() {
+        place.ask::<S, MR, NV>(simd, segment);
+        let depth = b.len() / NV;
+        let mut a = rows;
+        for row in &mut a {
+            *row = &row[segment * SEGMENT..][..depth];
+        }
+        for (d, b) in b.chunks_exact(NV).enumerate() {
+            let b = load::<S, NV>(simd, b);
+            for i in 0..MR {
+                multiply_add(simd, a[i][d], &b, &mut sums[i]);
+            }
+        }
+    }
+    sums
+}
+
+#[inline(always)]
+fn load<S: Simd, const NV: usize>(simd: S, b: &[[f32; LANES]]) -> [S::F32; NV] {
+    let mut vectors = [simd.splat(0.0); NV];
+    for j in 0..NV {
+        vectors[j] = simd.load(&b[j]);
+    }
+    vectors
+}
+
+#[inline(always)]
+fn multiply_add<S: Simd, const NV: usize>(
+    simd: S,
+    a: f32,
+    b: &[S::F32; NV],
+    sums: &mut [S::F32; NV],
+) {
+    let a = simd.splat(a);
+    for j in 0..NV {
+        sums[j] = simd.mul_add(a, b[j], sums[j]);
+    }
 }

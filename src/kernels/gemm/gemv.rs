@@ -1,0 +1,77 @@
+//! A matrix times a vector: 16 rows at a time, turned in registers, so that each element of the matrix is
+//! read once, in order, and a lane adds the products of its row as a tile would.
+
+use crate::simd::{LANES, Simd};
+
+use super::Side;
+use super::blocking::Blocking;
+use super::epilogue::Target;
+
+/// Elements that a row is asked for ahead of its use.
+const AHEAD: usize = 32;
+
+/// Multiplies `rows`, read where they lie, by the one lane.
+#[inline(always)]
+pub(super) fn multiply<S: Simd>(
+    simd: S,
+    rows: Side<'_>,
+    lane: Side<'_>,
+    k: usize,
+    target: &mut Target<'_, '_>,
+    scratch: &mut [f32],
+) {
+    let kc = Blocking::of(S::LEVEL).depth_step(k);
+    for pc in (0..k.max(1)).step_by(kc) {
+        let depth = kc.min(k - pc);
+        target.first = pc == 0;
+        target.last = pc + depth >= k;
+        let vector = &mut scratch[..depth];
+        for d in (0..depth).step_by(LANES) {
+            let count = LANES.min(depth - d);
+            let x = lane.operand.neighbours(simd, lane.first, pc + d, count);
+            simd.store_up_to(x, &mut vector[d..d + count]);
+        }
+        for start in (0..rows.count).step_by(LANES) {
+            let count = LANES.min(rows.count - start);
+            let block = rows.block(start, count, pc, depth);
+            let sums = sum_rows(simd, rows.operand.rows(&block, 0), vector);
+            put(simd, target, sums, start, count);
+        }
+    }
+}
+
+/// The sums of 16 rows.
+#[inline(always)]
+fn sum_rows<S: Simd>(simd: S, rows: [&[f32]; LANES], vector: &[f32]) -> S::F32 {
+    let mut sums = simd.splat(0.0);
+    for (c, x) in vector.chunks(LANES).enumerate() {
+        let mut block = [simd.splat(0.0); LANES];
+        for i in 0..LANES {
+            let row = &rows[i][c * LANES..];
+            simd.prefetch(row.as_ptr().wrapping_add(AHEAD));
+            block[i] = simd.load_up_to(&row[..x.len()]);
+        }
+        let columns = simd.transpose(block);
+        for (&x, &column) in x.iter().zip(&columns) {
+            sums = simd.mul_add(simd.splat(x), column, sums);
+        }
+    }
+    sums
+}
+
+/// Stores one sum a row: neighbours in C if the tiles are turned, else one below another.
+#[inline(always)]
+fn put<S: Simd>(
+    simd: S,
+    target: &mut Target<'_, '_>,
+    sums: S::F32,
+    start: usize,
+    count: usize,
+) {
+    if target.turned {
+        return target.put_vector(simd, sums, 0, start..start + count);
+    }
+    for (i, &sum) in simd.to_array(sums).iter().enumerate().take(count) {
+        target.put_vector(simd, simd.splat(sum), start + i, 0..1);
+    }
+}
