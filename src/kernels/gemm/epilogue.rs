@@ -84,13 +84,6 @@ impl<'m> Output<'m> {
     }
 }
 
-/// 16 bits from bit `start` of the first of one or two cells.
-#[inline(always)]
-fn bits_of_cells(cells: &[u16], start: usize) -> u16 {
-    let second = cells.get(1).map_or(0, |&cell| u32::from(cell));
-    ((second << LANES | u32::from(cells[0])) >> start) as u16
-}
-
 /// Where tiles go.
 pub(super) struct Target<'a, 'm> {
     /// What the part writes.
@@ -99,8 +92,6 @@ pub(super) struct Target<'a, 'm> {
     pub(super) origin: (usize, usize),
     /// What happens to finished sums.
     pub(super) epilogue: TileEpilogue<'a>,
-    /// Whether a tile's rows are columns of C.
-    pub(super) turned: bool,
     /// Whether the sums are the first for these elements, and whether they are the last.
     pub(super) first: bool,
     pub(super) last: bool,
@@ -118,14 +109,9 @@ impl Place<'_, '_> {
     #[inline(always)]
     pub(super) fn ask<S: Simd, const MR: usize, const NV: usize>(&self, simd: S, segment: usize) {
         let (row, col) = self.at;
-        if self.turned {
-            if segment < NV * LANES {
-                simd.prefetch(self.c.address(col + segment, row + MR - 1));
-            }
-        } else if segment < MR {
+        if segment < MR && !self.turned {
             for v in 0..NV {
-                let at = self.c.address(row + segment, col + v * LANES);
-                simd.prefetch(at);
+                simd.prefetch(self.c.address(row + segment, col + v * LANES));
             }
         }
     }
@@ -134,11 +120,11 @@ impl Place<'_, '_> {
 impl Target<'_, '_> {
     /// Where the tile at (`row`, `col`) of the loops goes.
     #[inline(always)]
-    pub(super) fn place(&self, at: (usize, usize)) -> Place<'_, '_> {
+    pub(super) fn place(&self, at: (usize, usize), turned: bool) -> Place<'_, '_> {
         Place {
             c: &self.output.c,
             at,
-            turned: self.turned,
+            turned,
         }
     }
 
@@ -150,9 +136,6 @@ impl Target<'_, '_> {
         tile: &Tile<S, MR, NV>,
         at: (usize, usize),
     ) {
-        if self.turned {
-            return self.put_turned(simd, tile, at);
-        }
         let (row, col) = at;
         let rows = MR.min(self.output.c.rows() - row);
         let cols = (NV * LANES).min(self.output.c.cols() - col);
@@ -202,40 +185,29 @@ impl Target<'_, '_> {
         }
     }
 
-    /// A tile whose rows are columns of C, 16 of its columns at a time.
+    /// Adds `lanes` rows of C that come as columns: `columns` holds `NV` vectors for each of the columns
+    /// from `at` on. They are turned 16 x 16 elements at a time, so that whole lines of C are written.
     #[inline(always)]
-    fn put_turned<S: Simd, const MR: usize, const NV: usize>(
+    pub(super) fn put_turned<S: Simd, const NV: usize>(
         &mut self,
         simd: S,
-        tile: &Tile<S, MR, NV>,
+        columns: &[f32],
         (row, col): (usize, usize),
     ) {
-        let cols = row..(row + MR).min(self.output.c.cols());
-        let rows = (NV * LANES).min(self.output.c.rows() - col);
+        let (vectors, _) = columns.as_chunks::<LANES>();
+        let rows = (NV * LANES).min(self.output.c.rows() - row);
         for v in 0..rows.div_ceil(LANES) {
-            let mut columns = [simd.splat(0.0); LANES];
-            for r in 0..MR {
-                columns[r] = tile[r][v];
-            }
-            let lines = simd.transpose(columns);
-            let first = v * LANES;
-            for (i, &sum) in lines.iter().enumerate().take(rows - first) {
-                self.put_vector(simd, sum, col + first + i, cols.clone());
-            }
-        }
-    }
-
-    /// What [`put_vector`](Self::put_vector) does to the bits that become the backward pass's, for tiles
-    /// whose edges fall within cells.
-    #[inline(always)]
-    pub(super) fn merge_signs<S: Simd>(&mut self, simd: S) {
-        let Output { c, merge, .. } = &mut self.output;
-        let Some(merge) = merge else { return };
-        for row in 0..c.rows() {
-            let (elements, _) = c.row_mut(row, 0..c.cols()).as_chunks::<LANES>();
-            let cells = merge.row_mut(row, 0..merge.cols());
-            for (cell, x) in cells.iter_mut().zip(elements) {
-                *cell &= !simd.pred_to_bits(simd.le(simd.load(x), simd.splat(0.0)));
+            let row = row + v * LANES;
+            let rows = LANES.min(self.output.c.rows() - row);
+            for (i, group) in vectors.chunks(LANES * NV).enumerate() {
+                let mut block = [simd.splat(0.0); LANES];
+                for (lane, vector) in block.iter_mut().zip(group.iter().skip(v).step_by(NV)) {
+                    *lane = simd.load(vector);
+                }
+                let cols = col + i * LANES..col + i * LANES + group.len() / NV;
+                for (r, &sum) in simd.transpose(block).iter().enumerate().take(rows) {
+                    self.put_vector(simd, sum, row + r, cols.clone());
+                }
             }
         }
     }
@@ -264,15 +236,11 @@ impl Target<'_, '_> {
             }
             sum = activate(simd, epilogue.activation, sum);
             if let Some(cells) = &mut self.output.merge {
-                let first = cols.start / LANES;
-                let last = (cols.end - 1) / LANES;
-                let cells = cells.row_mut(row, first..last + 1);
-                let bits = bits_of_cells(cells, cols.start % LANES);
+                let cell = cols.start / LANES;
+                let bits = &mut cells.row_mut(row, cell..cell + 1)[0];
                 let scaled = simd.mul(sum, simd.splat(epilogue.merge_scale));
-                sum = simd.select_or_zero(simd.pred_from_bits(bits), scaled);
-                if !self.turned {
-                    cells[0] &= !simd.pred_to_bits(simd.le(sum, simd.splat(0.0)));
-                }
+                sum = simd.select_or_zero(simd.pred_from_bits(*bits), scaled);
+                *bits &= !simd.pred_to_bits(simd.le(sum, simd.splat(0.0)));
             }
             if let Some(keep) = epilogue.keep {
                 let bits = bits_at(keep.words, at.0 * keep.row_stride + at.1);

@@ -17,6 +17,7 @@ pub(super) fn multiply<S: Simd>(
     rows: Side<'_>,
     lane: Side<'_>,
     k: usize,
+    turned: bool,
     target: &mut Target<'_, '_>,
     scratch: &mut [f32],
 ) {
@@ -35,7 +36,13 @@ pub(super) fn multiply<S: Simd>(
             let count = LANES.min(rows.count - start);
             let block = rows.block(start, count, pc, depth);
             let sums = sum_rows(simd, rows.operand.rows(&block, 0), vector);
-            put(simd, target, sums, start, count);
+            if turned {
+                target.put_vector(simd, sums, 0, start..start + count);
+                continue;
+            }
+            for (i, &sum) in simd.to_array(sums).iter().enumerate().take(count) {
+                target.put_vector(simd, simd.splat(sum), start + i, 0..1);
+            }
         }
     }
 }
@@ -57,21 +64,4 @@ fn sum_rows<S: Simd>(simd: S, rows: [&[f32]; LANES], vector: &[f32]) -> S::F32 {
         }
     }
     sums
-}
-
-/// Stores one sum a row: neighbours in C if the tiles are turned, else one below another.
-#[inline(always)]
-fn put<S: Simd>(
-    simd: S,
-    target: &mut Target<'_, '_>,
-    sums: S::F32,
-    start: usize,
-    count: usize,
-) {
-    if target.turned {
-        return target.put_vector(simd, sums, 0, start..start + count);
-    }
-    for (i, &sum) in simd.to_array(sums).iter().enumerate().take(count) {
-        target.put_vector(simd, simd.splat(sum), start + i, 0..1);
-    }
 }

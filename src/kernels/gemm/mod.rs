@@ -60,11 +60,10 @@ pub(crate) struct Product<'a, 'm> {
     pub(crate) scratch: &'a mut [f32],
 }
 
-/// Elements of scratch for a product: packed blocks of both operands, whichever is which.
+/// Elements of scratch for a product, whichever way round it is computed.
 pub(crate) fn scratch_len(blocking: &Blocking, m: usize, n: usize, k: usize) -> usize {
-    let straight = block_lens(blocking, m, n, k);
-    let turned = block_lens(blocking, n, m, k);
-    (straight.0 + straight.1).max(turned.0 + turned.1)
+    let sum = |(rows, lanes): (usize, usize)| rows + lanes + turned_len(blocking);
+    sum(block_lens(blocking, m, n, k)).max(sum(block_lens(blocking, n, m, k)))
 }
 
 /// Elements of the packed blocks of rows and of lanes.
@@ -76,6 +75,11 @@ fn block_lens(blocking: &Blocking, rows: usize, lanes: usize, k: usize) -> (usiz
         rows.next_multiple_of(LANES),
         nc.min(lanes).next_multiple_of(nr) * depth,
     )
+}
+
+/// Elements of the tiles that are turned together: columns of C in whole vectors and in whole tiles.
+fn turned_len(blocking: &Blocking) -> usize {
+    blocking.mr * LANES * blocking.nr * 8
 }
 
 impl Kernel for Product<'_, '_> {
@@ -144,17 +148,13 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
         output,
         origin,
         epilogue,
-        turned: plan.turned,
         first: true,
         last: false,
     };
     if plan.direct && lanes.count == 1 {
-        gemv::multiply(simd, rows, lanes, depth, &mut target, scratch);
+        gemv::multiply(simd, rows, lanes, depth, plan.turned, &mut target, scratch);
     } else {
-        loops::<S, MR, NV>(simd, rows, lanes, depth, plan.direct, &mut target, scratch);
-    }
-    if plan.turned {
-        target.merge_signs(simd);
+        loops::<S, MR, NV>(simd, rows, lanes, depth, plan, &mut target, scratch);
     }
 }
 
@@ -164,14 +164,15 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(
     rows: Side<'_>,
     lanes: Side<'_>,
     k: usize,
-    direct: bool,
+    plan: Plan,
     target: &mut Target<'_, '_>,
     scratch: &mut [f32],
 ) {
     let blocking = Blocking::of(S::LEVEL);
-    let Blocking { mc, nc, .. } = blocking;
-    let (nr, kc) = (NV * LANES, blocking.depth_step(k));
+    let (nr, kc, nc) = (NV * LANES, blocking.depth_step(k), blocking.nc);
+    let mc = if plan.turned { MR * LANES } else { blocking.mc };
     let (rows_len, _) = block_lens(&blocking, rows.count, lanes.count, k);
+    let (columns, scratch) = scratch.split_at_mut(turned_len(&blocking));
     let (rows_scratch, lanes_scratch) = scratch.split_at_mut(rows_len);
     for jc in (0..lanes.count).step_by(nc) {
         let cols = nc.min(lanes.count - jc);
@@ -185,23 +186,44 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(
             for ic in (0..rows.count).step_by(mc) {
                 let count = mc.min(rows.count - ic);
                 let block = rows.block(ic, count, pc, depth);
-                let rows_block = &mut rows_scratch[..count.next_multiple_of(MR) * depth];
-                if !direct {
-                    pack(simd, rows.operand, block, MR, rows_block);
-                }
-                for jr in (0..cols).step_by(nr) {
-                    let lanes_panel = &lanes_block[jr * depth..(jr + nr) * depth];
+                if plan.direct {
                     for ir in (0..count).step_by(MR) {
-                        let at = (ic + ir, jc + jr);
-                        let place = target.place(at);
-                        let tile = if direct {
-                            let rows = rows.operand.rows::<MR>(&block, ir);
-                            tile::multiply_direct::<S, MR, NV>(simd, rows, lanes_panel, &place)
+                        let rows = rows.operand.rows::<MR>(&block, ir);
+                        for jr in (0..cols).step_by(nr) {
+                            let lanes = &lanes_block[jr * depth..(jr + nr) * depth];
+                            let tile = tile::multiply_direct::<S, MR, NV>(simd, rows, lanes);
+                            if plan.turned {
+                                tile::store(simd, &tile, &mut columns[jr * mc + ir * nr..]);
+                            } else {
+                                target.put(simd, &tile, (ic + ir, jc + jr));
+                            }
+                        }
+                    }
+                    if plan.turned {
+                        for jr in (0..cols).step_by(nr) {
+                            let columns = &columns[jr * mc..][..count * nr];
+                            target.put_turned::<S, NV>(simd, columns, (jc + jr, ic));
+                        }
+                    }
+                    continue;
+                }
+                let rows_block = &mut rows_scratch[..count.next_multiple_of(MR) * depth];
+                pack(simd, rows.operand, block, MR, rows_block);
+                for jr in (0..cols).step_by(nr) {
+                    let lanes = &lanes_block[jr * depth..(jr + nr) * depth];
+                    for ir in (0..count).step_by(MR) {
+                        let rows = &rows_block[ir * depth..(ir + MR) * depth];
+                        let place = target.place((ic + ir, jc + jr), plan.turned);
+                        let tile = tile::multiply_packed::<S, MR, NV>(simd, rows, lanes, &place);
+                        if plan.turned {
+                            tile::store(simd, &tile, &mut columns[ir * nr..]);
                         } else {
-                            let rows_panel = &rows_block[ir * depth..(ir + MR) * depth];
-                            tile::multiply_packed::<S, MR, NV>(simd, rows_panel, lanes_panel, &place)
-                        };
-                        target.put(simd, &tile, at);
+                            target.put(simd, &tile, (ic + ir, jc + jr));
+                        }
+                    }
+                    if plan.turned {
+                        let columns = &columns[..count * nr];
+                        target.put_turned::<S, NV>(simd, columns, (jc + jr, ic));
                     }
                 }
             }

@@ -17,7 +17,7 @@ const TURNING: usize = 8;
 
 /// Panels of vectors up to which rows are broadcast from where they lie. Each panel reads them again, and
 /// rows a power of two apart evict each other from the first-level cache, which packed panels do not.
-const DIRECT_PANELS: usize = 16;
+const DIRECT_PANELS: usize = 8;
 
 /// How a part of a product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

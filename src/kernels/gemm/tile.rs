@@ -49,23 +49,17 @@ pub(super) fn multiply_direct<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
     rows: [&[f32]; MR],
     b: &[f32],
-    place: &Place<'_, '_>,
 ) -> Tile<S, MR, NV> {
     let mut sums = [[simd.splat(0.0); NV]; MR];
     let (b, _) = b.as_chunks::<LANES>();
-    for (segment, b) in b.chunks(SEGMENT * NV).enumerate() {
-        place.ask::<S, MR, NV>(simd, segment);
-        let depth = b.len() / NV;
-        let mut a = rows;
-        for row in &mut a {
-            *row = &row[segment * SEGMENT..][..depth];
-        }
-        for (d, b) in b.chunks_exact(NV).enumerate() {
+    let depth = b.len() / NV;
+    let mut a = rows;
+    for row in &mut a { *row = &row[..depth]; }
+    for (d, b) in (0..depth).zip(b.chunks_exact(NV)) {
             let b = load::<S, NV>(simd, b);
             for i in 0..MR {
                 multiply_add(simd, a[i][d], &b, &mut sums[i]);
             }
-        }
     }
     sums
 }
@@ -89,5 +83,20 @@ fn multiply_add<S: Simd, const NV: usize>(
     let a = simd.splat(a);
     for j in 0..NV {
         sums[j] = simd.mul_add(a, b[j], sums[j]);
+    }
+}
+
+/// Stores a tile, row after row.
+#[inline(always)]
+pub(super) fn store<S: Simd, const MR: usize, const NV: usize>(
+    simd: S,
+    tile: &Tile<S, MR, NV>,
+    out: &mut [f32],
+) {
+    let (out, _) = out.as_chunks_mut::<LANES>();
+    for (row, out) in tile.iter().zip(out.chunks_exact_mut(NV)) {
+        for (&sum, out) in row.iter().zip(out) {
+            simd.store(sum, out);
+        }
     }
 }
