@@ -41,8 +41,8 @@ impl Blocking {
             Level::Avx512 => Self {
                 mr: 14,
                 nr: 32,
-                kc: 800,
-                mc: 14 * 18,
+                kc: 1024,
+                mc: 14 * 10,
                 nc: 2048,
             },
             // 16 registers: 12 accumulators, 2 of B and 2 of A broadcast. Panels of 6 and 16 KiB share a

@@ -51,17 +51,36 @@ pub(super) fn multiply<S: Simd>(
 #[inline(always)]
 fn sum_rows<S: Simd>(simd: S, rows: [&[f32]; LANES], vector: &[f32]) -> S::F32 {
     let mut sums = simd.splat(0.0);
-    for (c, x) in vector.chunks(LANES).enumerate() {
+    let (blocks, rest) = vector.as_chunks::<LANES>();
+    let mut chunks = [&[][..]; LANES];
+    for i in 0..LANES {
+        chunks[i] = &rows[i].as_chunks::<LANES>().0[..blocks.len()];
+    }
+    for (c, x) in (0..blocks.len()).zip(blocks) {
         let mut block = [simd.splat(0.0); LANES];
         for i in 0..LANES {
-            let row = &rows[i][c * LANES..];
+            let row = &chunks[i][c];
             simd.prefetch(row.as_ptr().wrapping_add(AHEAD));
-            block[i] = simd.load_up_to(&row[..x.len()]);
+            block[i] = simd.load(row);
         }
-        let columns = simd.transpose(block);
-        for (&x, &column) in x.iter().zip(&columns) {
-            sums = simd.mul_add(simd.splat(x), column, sums);
+        sums = add_products(simd, sums, block, x);
+    }
+    if !rest.is_empty() {
+        let mut block = [simd.splat(0.0); LANES];
+        for i in 0..LANES {
+            block[i] = simd.load_up_to(&rows[i][vector.len() - rest.len()..]);
         }
+        sums = add_products(simd, sums, block, rest);
+    }
+    sums
+}
+
+/// Adds the products of up to 16 depths, in their order.
+#[inline(always)]
+fn add_products<S: Simd>(simd: S, mut sums: S::F32, block: [S::F32; LANES], x: &[f32]) -> S::F32 {
+    let columns = simd.transpose(block);
+    for (&x, &column) in x.iter().zip(&columns) {
+        sums = simd.mul_add(simd.splat(x), column, sums);
     }
     sums
 }

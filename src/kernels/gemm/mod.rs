@@ -182,7 +182,15 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(
             target.first = pc == 0;
             target.last = pc + depth >= k;
             let lanes_block = &mut lanes_scratch[..cols.next_multiple_of(nr) * depth];
-            pack(simd, lanes.operand, lanes.block(jc, cols, pc, depth), nr, lanes_block);
+            if plan.direct {
+                pack(
+                    simd,
+                    lanes.operand,
+                    lanes.block(jc, cols, pc, depth),
+                    nr,
+                    lanes_block,
+                );
+            }
             for ic in (0..rows.count).step_by(mc) {
                 let count = mc.min(rows.count - ic);
                 let block = rows.block(ic, count, pc, depth);
@@ -210,11 +218,16 @@ fn loops<S: Simd, const MR: usize, const NV: usize>(
                 let rows_block = &mut rows_scratch[..count.next_multiple_of(MR) * depth];
                 pack(simd, rows.operand, block, MR, rows_block);
                 for jr in (0..cols).step_by(nr) {
-                    let lanes = &lanes_block[jr * depth..(jr + nr) * depth];
+                    let lanes_panel = &mut lanes_block[jr * depth..(jr + nr) * depth];
+                    if ic == 0 {
+                        let block = lanes.block(jc + jr, nr.min(cols - jr), pc, depth);
+                        pack(simd, lanes.operand, block, nr, lanes_panel);
+                    }
                     for ir in (0..count).step_by(MR) {
                         let rows = &rows_block[ir * depth..(ir + MR) * depth];
                         let place = target.place((ic + ir, jc + jr), plan.turned);
-                        let tile = tile::multiply_packed::<S, MR, NV>(simd, rows, lanes, &place);
+                        let tile =
+                            tile::multiply_packed::<S, MR, NV>(simd, rows, lanes_panel, &place);
                         if plan.turned {
                             tile::store(simd, &tile, &mut columns[ir * nr..]);
                         } else {

@@ -43,7 +43,11 @@ pub(super) fn plan(
     let turned = Way::new(blocking, (n, m), b_rows);
     let turning = m.saturating_mul(n).saturating_mul(TURNING);
     let chunks = k.div_ceil(blocking.kc);
-    let turns = turned.cost(k).saturating_add(turning.saturating_mul(chunks)) < straight.cost(k);
+    let turns = turned.direct
+        && turned
+            .cost(k)
+            .saturating_add(turning.saturating_mul(chunks))
+            < straight.cost(k);
     let way = if turns { turned } else { straight };
     Plan {
         turned: turns,

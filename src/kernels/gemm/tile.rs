@@ -14,9 +14,11 @@ pub(super) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F32; 
 /// fill the buffers that the panels' own lines arrive through.
 const SEGMENT: usize = 16;
 
-/// Depths that a packed panel is asked for ahead of its use: it streams from the second-level cache, whose
-/// own prefetcher stops at the end of each page.
-const AHEAD: usize = 16;
+/// Depths that packed panels are asked for ahead of their use: they stream from the second-level cache, and
+/// the processor's own prefetcher stops at the end of each page.
+const ROWS_AHEAD: usize = 16;
+
+const LANES_AHEAD: usize = 8;
 
 /// Multiplies a packed panel of `MR` rows, depth first, by a panel of `NV` vectors, depth first.
 #[inline(always)]
@@ -33,7 +35,10 @@ pub(super) fn multiply_packed<S: Simd, const MR: usize, const NV: usize>(
     for (segment, (a, b)) in segments.enumerate() {
         place.ask::<S, MR, NV>(simd, segment);
         for (a, b) in a.iter().zip(b.chunks_exact(NV)) {
-            simd.prefetch(a.as_ptr().wrapping_add(AHEAD * MR));
+            simd.prefetch(a.as_ptr().wrapping_add(ROWS_AHEAD * MR));
+            for j in 0..NV {
+                simd.prefetch(b.as_ptr().wrapping_add(LANES_AHEAD * NV + j).cast());
+            }
             let b = load::<S, NV>(simd, b);
             for i in 0..MR {
                 multiply_add(simd, a[i], &b, &mut sums[i]);
@@ -54,12 +59,14 @@ pub(super) fn multiply_direct<S: Simd, const MR: usize, const NV: usize>(
     let (b, _) = b.as_chunks::<LANES>();
     let depth = b.len() / NV;
     let mut a = rows;
-    for row in &mut a { *row = &row[..depth]; }
+    for row in &mut a {
+        *row = &row[..depth];
+    }
     for (d, b) in (0..depth).zip(b.chunks_exact(NV)) {
-            let b = load::<S, NV>(simd, b);
-            for i in 0..MR {
-                multiply_add(simd, a[i][d], &b, &mut sums[i]);
-            }
+        let b = load::<S, NV>(simd, b);
+        for i in 0..MR {
+            multiply_add(simd, a[i][d], &b, &mut sums[i]);
+        }
     }
     sums
 }
