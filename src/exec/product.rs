@@ -4,7 +4,7 @@
 use rayon::prelude::*;
 
 use crate::exec::scratch::with_scratch;
-use crate::kernels::gemm::{Blocking, Operand, Output, Product, TileEpilogue, scratch_len};
+use crate::kernels::gemm::{Blocking, Operand, Output, Product, Skip, TileEpilogue, scratch_len};
 use crate::kernels::keep::ColumnSums;
 use crate::simd::{Isa, dispatch};
 
@@ -24,6 +24,8 @@ pub(crate) struct Job<'a, 'm> {
     pub(crate) output: Output<'m>,
     /// What happens to the sums.
     pub(crate) epilogue: TileEpilogue<'a>,
+    /// Blocks that are left out.
+    pub(crate) skip: Option<Skip<'a>>,
 }
 
 /// Where to cut a part of C.
@@ -78,6 +80,7 @@ fn share(isa: Isa, job: Job<'_, '_>, origin: (usize, usize), threads: usize) {
         depth,
         output,
         epilogue,
+        skip,
     } = job;
     let (first, second) = match place {
         Cut::Rows(at) => output.split_rows(at),
@@ -93,6 +96,7 @@ fn share(isa: Isa, job: Job<'_, '_>, origin: (usize, usize), threads: usize) {
         depth,
         output,
         epilogue,
+        skip,
     };
     rayon::join(
         || share(isa, part(first), origin, left),
@@ -107,6 +111,7 @@ fn alone(isa: Isa, job: Job<'_, '_>, origin: (usize, usize)) {
         depth,
         output,
         epilogue,
+        skip,
     } = job;
     let (m, n) = (output.c.rows(), output.c.cols());
     let scratch_len = scratch_len(&Blocking::of(isa.level()), m, n, depth);
@@ -120,6 +125,7 @@ fn alone(isa: Isa, job: Job<'_, '_>, origin: (usize, usize)) {
                 output,
                 origin,
                 epilogue,
+                skip,
                 scratch,
             },
         );

@@ -89,6 +89,7 @@ pub(super) fn finish_product(
             depth,
             output,
             epilogue,
+            skip: None,
         },
     );
 }

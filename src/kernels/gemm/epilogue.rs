@@ -1,5 +1,7 @@
 //! What happens to a tile as it is stored: fusion is data, one value for every combination.
 
+use std::ops::Range;
+
 use crate::activation::Activation;
 use crate::kernels::activation::activate;
 use crate::mask::bits_at;
@@ -101,7 +103,6 @@ pub(super) struct Target<'a, 'm> {
 pub(super) struct Place<'a, 'm> {
     c: &'a MatrixMut<'m>,
     at: (usize, usize),
-    turned: bool,
 }
 
 impl Place<'_, '_> {
@@ -109,7 +110,7 @@ impl Place<'_, '_> {
     #[inline(always)]
     pub(super) fn ask<S: Simd, const MR: usize, const NV: usize>(&self, simd: S, segment: usize) {
         let (row, col) = self.at;
-        if segment < MR && !self.turned {
+        if segment < MR {
             for v in 0..NV {
                 simd.prefetch(self.c.address(row + segment, col + v * LANES));
             }
@@ -120,12 +121,24 @@ impl Place<'_, '_> {
 impl Target<'_, '_> {
     /// Where the tile at (`row`, `col`) of the loops goes.
     #[inline(always)]
-    pub(super) fn place(&self, at: (usize, usize), turned: bool) -> Place<'_, '_> {
+    pub(super) fn place(&self, at: (usize, usize)) -> Place<'_, '_> {
         Place {
             c: &self.output.c,
             at,
-            turned,
         }
+    }
+
+    /// The rows and columns of the whole product that a tile of the given size covers.
+    #[inline(always)]
+    pub(super) fn extent(
+        &self,
+        (row, col): (usize, usize),
+        size: (usize, usize),
+    ) -> (Range<usize>, Range<usize>) {
+        let rows = row..(row + size.0).min(self.output.c.rows());
+        let cols = col..(col + size.1).min(self.output.c.cols());
+        let (i, j) = self.origin;
+        (i + rows.start..i + rows.end, j + cols.start..j + cols.end)
     }
 
     /// Adds the used part of a tile to its place, and finishes the elements whose sums are complete.
@@ -219,7 +232,7 @@ impl Target<'_, '_> {
         simd: S,
         mut sum: S::F32,
         row: usize,
-        cols: std::ops::Range<usize>,
+        cols: Range<usize>,
     ) {
         let out = self.output.c.row_mut(row, cols.clone());
         if !self.first {

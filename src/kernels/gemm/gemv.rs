@@ -6,26 +6,26 @@ use crate::simd::{LANES, Simd};
 use super::Side;
 use super::blocking::Blocking;
 use super::epilogue::Target;
+use super::plan::Path;
 
 /// Elements that a row is asked for ahead of its use.
 const AHEAD: usize = 32;
 
-/// Multiplies `rows`, read where they lie, by the one lane.
+/// Multiplies rows, read where they lie, by the one lane.
 #[inline(always)]
 pub(super) fn multiply<S: Simd>(
     simd: S,
-    rows: Side<'_>,
-    lane: Side<'_>,
+    (rows, lane): (Side<'_>, Side<'_>),
     k: usize,
-    turned: bool,
+    path: Path,
     target: &mut Target<'_, '_>,
     scratch: &mut [f32],
 ) {
     let kc = Blocking::of(S::LEVEL).depth_step(k);
-    for pc in (0..k.max(1)).step_by(kc) {
+    for pc in (0..k).step_by(kc) {
         let depth = kc.min(k - pc);
         target.first = pc == 0;
-        target.last = pc + depth >= k;
+        target.last = pc + depth == k;
         let vector = &mut scratch[..depth];
         for d in (0..depth).step_by(LANES) {
             let count = LANES.min(depth - d);
@@ -36,7 +36,7 @@ pub(super) fn multiply<S: Simd>(
             let count = LANES.min(rows.count - start);
             let block = rows.block(start, count, pc, depth);
             let sums = sum_rows(simd, rows.operand.rows(&block, 0), vector);
-            if turned {
+            if path == Path::Turned {
                 target.put_vector(simd, sums, 0, start..start + count);
                 continue;
             }

@@ -16,30 +16,35 @@
 //!    dropout cost one visit of a tile that is in registers anyway.
 //! 2. Operands may carry keep bits, which packing applies.
 //! 3. Threads get parts of C and run all five loops on their own; nothing is shared, so nothing waits.
-//! 4. The operands may change places: the loops speak of *rows*, whose numbers are broadcast, and of
-//!    *lanes*, which make vectors. Rows may be read where they lie. `plan.rs` decides.
-//! 5. A product with a vector streams the matrix through registers (`gemv.rs`).
+//! 4. The operands may change places: the code speaks of *rows*, whose numbers are broadcast, and of
+//!    *lanes*, which make vectors. `plan.rs` chooses among three paths: `packed.rs` has the five loops;
+//!    `direct.rs` reads rows where they lie; `gemv.rs` streams a matrix past a vector.
+//! 5. Blocks that a structured mask drops are left out of the sums (`skip.rs`).
 //!
 //! An element's products are added in the same order on every path and in every part: the bits of the
 //! result depend on kc, hence on the instruction set, and on nothing else; not on threads, and not on how
 //! many other rows are computed with it.
 
 mod blocking;
+mod direct;
 mod epilogue;
 mod gemv;
 mod pack;
+mod packed;
 mod plan;
+mod skip;
 mod tile;
 
 pub use blocking::Blocking;
 pub(crate) use epilogue::{Merge, Output, TileEpilogue};
 pub(crate) use pack::{Bits, Operand};
+pub(crate) use skip::{Plane, Skip};
 
-use crate::simd::{Kernel, LANES, Level, Simd};
+use crate::simd::{Kernel, Level, Simd};
 
 use epilogue::Target;
-use pack::{Block, pack};
-use plan::{Plan, plan};
+use pack::Block;
+use plan::{Path, plan};
 
 /// One part of a product: `c = epilogue(a * b)`.
 pub(crate) struct Product<'a, 'm> {
@@ -56,30 +61,16 @@ pub(crate) struct Product<'a, 'm> {
     pub(crate) origin: (usize, usize),
     /// What happens as a tile is stored.
     pub(crate) epilogue: TileEpilogue<'a>,
+    /// Blocks of the operands or of C that are left out.
+    pub(crate) skip: Option<Skip<'a>>,
     /// Room for the packed blocks, of [`scratch_len`] elements.
     pub(crate) scratch: &'a mut [f32],
 }
 
-/// Elements of scratch for a product, whichever way round it is computed.
+/// Elements of scratch for a product, whichever path it takes.
 pub(crate) fn scratch_len(blocking: &Blocking, m: usize, n: usize, k: usize) -> usize {
-    let sum = |(rows, lanes): (usize, usize)| rows + lanes + turned_len(blocking);
-    sum(block_lens(blocking, m, n, k)).max(sum(block_lens(blocking, n, m, k)))
-}
-
-/// Elements of the packed blocks of rows and of lanes.
-fn block_lens(blocking: &Blocking, rows: usize, lanes: usize, k: usize) -> (usize, usize) {
-    let Blocking { mr, nr, mc, nc, .. } = *blocking;
-    let depth = blocking.depth_step(k);
-    let rows = mc.min(rows).next_multiple_of(mr) * depth;
-    (
-        rows.next_multiple_of(LANES),
-        nc.min(lanes).next_multiple_of(nr) * depth,
-    )
-}
-
-/// Elements of the tiles that are turned together: columns of C in whole vectors and in whole tiles.
-fn turned_len(blocking: &Blocking) -> usize {
-    blocking.mr * LANES * blocking.nr * 8
+    let packed = packed::scratch_len(blocking, m, n, k);
+    packed.max(direct::scratch_len(blocking, k))
 }
 
 impl Kernel for Product<'_, '_> {
@@ -88,13 +79,17 @@ impl Kernel for Product<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let sizes = (self.output.c.rows(), self.output.c.cols(), self.depth);
-        let plan = plan(&Blocking::of(S::LEVEL), sizes, &self.a, &self.b);
+        let (path, narrow) = match self.skip {
+            // Only packed panels are skipped in pieces.
+            Some(_) => (Path::Packed, false),
+            None => plan(&Blocking::of(S::LEVEL), sizes, &self.a, &self.b),
+        };
         // The level is a constant of each instance: one of the three remains.
-        match (S::LEVEL, plan.narrow) {
-            (Level::Avx512, false) => run::<S, 14, 2>(simd, self, plan),
-            (Level::Avx512, true) => run::<S, 14, 1>(simd, self, plan),
-            (Level::Avx2, _) => run::<S, 6, 1>(simd, self, plan),
-            (Level::Scalar | Level::Portable, _) => run::<S, 2, 1>(simd, self, plan),
+        match (S::LEVEL, narrow) {
+            (Level::Avx512, false) => run::<S, 14, 2>(simd, self, path),
+            (Level::Avx512, true) => run::<S, 14, 1>(simd, self, path),
+            (Level::Avx2, _) => run::<S, 6, 1>(simd, self, path),
+            (Level::Scalar | Level::Portable, _) => run::<S, 2, 1>(simd, self, path),
         }
     }
 }
@@ -123,7 +118,7 @@ impl Side<'_> {
 }
 
 #[inline(always)]
-fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, '_>, plan: Plan) {
+fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, '_>, path: Path) {
     let Product {
         a,
         b,
@@ -131,6 +126,7 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
         output,
         origin,
         epilogue,
+        skip,
         scratch,
     } = product;
     let a = Side {
@@ -143,7 +139,6 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
         first: origin.1,
         count: output.c.cols(),
     };
-    let (rows, lanes) = if plan.turned { (b, a) } else { (a, b) };
     let mut target = Target {
         output,
         origin,
@@ -151,95 +146,14 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
         first: true,
         last: false,
     };
-    if plan.direct && lanes.count == 1 {
-        gemv::multiply(simd, rows, lanes, depth, plan.turned, &mut target, scratch);
-    } else {
-        loops::<S, MR, NV>(simd, rows, lanes, depth, plan, &mut target, scratch);
-    }
-}
-
-#[inline(always)]
-fn loops<S: Simd, const MR: usize, const NV: usize>(
-    simd: S,
-    rows: Side<'_>,
-    lanes: Side<'_>,
-    k: usize,
-    plan: Plan,
-    target: &mut Target<'_, '_>,
-    scratch: &mut [f32],
-) {
-    let blocking = Blocking::of(S::LEVEL);
-    let (nr, kc, nc) = (NV * LANES, blocking.depth_step(k), blocking.nc);
-    let mc = if plan.turned { MR * LANES } else { blocking.mc };
-    let (rows_len, _) = block_lens(&blocking, rows.count, lanes.count, k);
-    let (columns, scratch) = scratch.split_at_mut(turned_len(&blocking));
-    let (rows_scratch, lanes_scratch) = scratch.split_at_mut(rows_len);
-    for jc in (0..lanes.count).step_by(nc) {
-        let cols = nc.min(lanes.count - jc);
-        // A product without depth still has an epilogue, so this loop runs at least once.
-        for pc in (0..k.max(1)).step_by(kc) {
-            let depth = kc.min(k - pc);
-            target.first = pc == 0;
-            target.last = pc + depth >= k;
-            let lanes_block = &mut lanes_scratch[..cols.next_multiple_of(nr) * depth];
-            if plan.direct {
-                pack(
-                    simd,
-                    lanes.operand,
-                    lanes.block(jc, cols, pc, depth),
-                    nr,
-                    lanes_block,
-                );
-            }
-            for ic in (0..rows.count).step_by(mc) {
-                let count = mc.min(rows.count - ic);
-                let block = rows.block(ic, count, pc, depth);
-                if plan.direct {
-                    for ir in (0..count).step_by(MR) {
-                        let rows = rows.operand.rows::<MR>(&block, ir);
-                        for jr in (0..cols).step_by(nr) {
-                            let lanes = &lanes_block[jr * depth..(jr + nr) * depth];
-                            let tile = tile::multiply_direct::<S, MR, NV>(simd, rows, lanes);
-                            if plan.turned {
-                                tile::store(simd, &tile, &mut columns[jr * mc + ir * nr..]);
-                            } else {
-                                target.put(simd, &tile, (ic + ir, jc + jr));
-                            }
-                        }
-                    }
-                    if plan.turned {
-                        for jr in (0..cols).step_by(nr) {
-                            let columns = &columns[jr * mc..][..count * nr];
-                            target.put_turned::<S, NV>(simd, columns, (jc + jr, ic));
-                        }
-                    }
-                    continue;
-                }
-                let rows_block = &mut rows_scratch[..count.next_multiple_of(MR) * depth];
-                pack(simd, rows.operand, block, MR, rows_block);
-                for jr in (0..cols).step_by(nr) {
-                    let lanes_panel = &mut lanes_block[jr * depth..(jr + nr) * depth];
-                    if ic == 0 {
-                        let block = lanes.block(jc + jr, nr.min(cols - jr), pc, depth);
-                        pack(simd, lanes.operand, block, nr, lanes_panel);
-                    }
-                    for ir in (0..count).step_by(MR) {
-                        let rows = &rows_block[ir * depth..(ir + MR) * depth];
-                        let place = target.place((ic + ir, jc + jr), plan.turned);
-                        let tile =
-                            tile::multiply_packed::<S, MR, NV>(simd, rows, lanes_panel, &place);
-                        if plan.turned {
-                            tile::store(simd, &tile, &mut columns[ir * nr..]);
-                        } else {
-                            target.put(simd, &tile, (ic + ir, jc + jr));
-                        }
-                    }
-                    if plan.turned {
-                        let columns = &columns[..count * nr];
-                        target.put_turned::<S, NV>(simd, columns, (jc + jr, ic));
-                    }
-                }
-            }
+    let (rows, lanes) = if path == Path::Turned { (b, a) } else { (a, b) };
+    match path {
+        Path::Packed => {
+            packed::multiply::<S, MR, NV>(simd, (rows, lanes), depth, skip, &mut target, scratch);
         }
+        _ if lanes.count == 1 => {
+            gemv::multiply(simd, (rows, lanes), depth, path, &mut target, scratch);
+        }
+        _ => direct::multiply::<S, MR, NV>(simd, (rows, lanes), depth, path, &mut target, scratch),
     }
 }

@@ -46,7 +46,7 @@ impl<'a> Operand<'a> {
 
     /// Whether a row can be read as it lies.
     #[inline(always)]
-    pub(super) fn has_contiguous_rows_without_bits(&self) -> bool {
+    pub(super) fn has_plain_contiguous_rows(&self) -> bool {
         self.matrix.col_stride == 1 && self.bits.is_none()
     }
 

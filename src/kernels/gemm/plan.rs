@@ -1,92 +1,121 @@
-//! Which way round a product is computed: a pure function of sizes and strides.
+//! Which path a product takes: a pure function of sizes and strides.
 //!
-//! A tile broadcasts the numbers of one operand and loads vectors of the other. Either operand of a product
-//! may be the broadcast one; if it is B, the tile holds a piece of C transposed and is turned as it is
-//! stored. The broadcast operand may be read where it lies if its depth is contiguous. The bits of the
-//! result are the same whatever the choice, so that threads may choose each for its own part.
+//! A tile broadcasts the numbers of its *rows* and multiplies them by vectors of *lanes*. Rows may be those
+//! of A, or columns of B, and then the tile holds a piece of C turned. Rows whose depth is contiguous
+//! may be read where they lie. The bits of the result are the same on every path, so that threads may
+//! choose each for its own part.
 
 use super::blocking::Blocking;
 use super::pack::Operand;
 use crate::simd::LANES;
 
-/// Multiply-adds in the time of packing one element: it moves 8 bytes, a multiply-add of a tile none.
+/// Multiply-adds in the time of packing one element, which moves 8 bytes to and from a cache.
 const PACKING: usize = 24;
 
 /// Multiply-adds in the time of turning one element of C as it is stored.
 const TURNING: usize = 8;
 
-/// Panels of vectors up to which rows are broadcast from where they lie. Each panel reads them again, and
-/// rows a power of two apart evict each other from the first-level cache, which packed panels do not.
-const DIRECT_PANELS: usize = 8;
+/// Panels of lanes up to which rows are read where they lie. Every panel reads them again, and rows a
+/// power of two apart evict each other from the first-level cache, which packed rows do not.
+pub(super) const DIRECT_PANELS: usize = 8;
 
 /// How a part of a product is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Plan {
-    /// B is broadcast, and tiles are turned as they are stored.
-    pub(super) turned: bool,
-    /// The broadcast operand is read where it lies.
-    pub(super) direct: bool,
-    /// Tiles are one vector wide.
-    pub(super) narrow: bool,
+pub(super) enum Path {
+    /// Both operands are packed; rows are those of A.
+    Packed,
+    /// Rows are those of A, read where they lie.
+    Straight,
+    /// Rows are columns of B, read where they lie.
+    Turned,
 }
 
-/// The cheaper of both ways for `m x n x k`.
+/// The cheapest path for `m x n x k`, and whether one vector a row of a tile is enough.
 pub(super) fn plan(
     blocking: &Blocking,
     (m, n, k): (usize, usize, usize),
     a: &Operand<'_>,
     b: &Operand<'_>,
-) -> Plan {
-    let a_rows = k > 0 && a.has_contiguous_rows_without_bits();
-    let b_rows = k > 0 && b.transposed().has_contiguous_rows_without_bits();
-    let straight = Way::new(blocking, (m, n), a_rows);
-    let turned = Way::new(blocking, (n, m), b_rows);
-    let turning = m.saturating_mul(n).saturating_mul(TURNING);
-    let chunks = k.div_ceil(blocking.kc);
-    let turns = turned.direct
-        && turned
-            .cost(k)
-            .saturating_add(turning.saturating_mul(chunks))
-            < straight.cost(k);
-    let way = if turns { turned } else { straight };
-    Plan {
-        turned: turns,
-        direct: way.direct,
-        narrow: way.narrow,
-    }
+) -> (Path, bool) {
+    let a_lies = k > 0 && a.has_plain_contiguous_rows();
+    let b_lies = k > 0 && b.transposed().has_plain_contiguous_rows();
+    choose(blocking, (m, n, k), (a_lies, b_lies))
 }
 
-/// One way round: `rows` are broadcast, `lanes` make vectors.
-struct Way {
-    rows: usize,
-    lanes: usize,
-    /// `rows` and `lanes` in whole tiles.
-    padded: (usize, usize),
-    direct: bool,
-    narrow: bool,
-}
-
-impl Way {
-    fn new(blocking: &Blocking, (rows, lanes): (usize, usize), contiguous: bool) -> Self {
-        let narrow = lanes <= LANES;
-        let width = if narrow { LANES } else { blocking.nr };
-        Self {
-            rows,
-            lanes,
-            padded: (
-                rows.next_multiple_of(blocking.mr),
-                lanes.next_multiple_of(width),
-            ),
-            direct: contiguous && lanes <= DIRECT_PANELS * width,
-            narrow,
+/// The same, with whether A and B may be read where they lie.
+fn choose(
+    blocking: &Blocking,
+    (m, n, k): (usize, usize, usize),
+    (a_lies, b_lies): (bool, bool),
+) -> (Path, bool) {
+    let steps = k.div_ceil(blocking.depth_step(k));
+    let turning = [m, n, TURNING, steps]
+        .iter()
+        .fold(1, |x: usize, &y| x.saturating_mul(y));
+    let mut best = (Path::Packed, n);
+    let mut least = cost(blocking, (m, n, k), m.saturating_add(n));
+    if a_lies && n <= DIRECT_PANELS * blocking.nr {
+        let straight = cost(blocking, (m, n, k), n);
+        if straight < least {
+            (best, least) = ((Path::Straight, n), straight);
         }
     }
+    if b_lies && m <= DIRECT_PANELS * blocking.nr {
+        let turned = cost(blocking, (n, m, k), m).saturating_add(turning);
+        if turned < least {
+            best = (Path::Turned, m);
+        }
+    }
+    (best.0, best.1 <= LANES)
+}
 
-    /// In multiply-adds.
-    fn cost(&self, k: usize) -> usize {
-        let sums = self.padded.0.saturating_mul(self.padded.1);
-        let packed = self.lanes + if self.direct { 0 } else { self.rows };
-        sums.saturating_add(packed.saturating_mul(PACKING))
-            .saturating_mul(k)
+/// The cost in multiply-adds of whole tiles, and of packing `packed` elements for each depth.
+fn cost(blocking: &Blocking, (rows, lanes, k): (usize, usize, usize), packed: usize) -> usize {
+    let width = if lanes <= LANES { LANES } else { blocking.nr };
+    let lanes = lanes.div_ceil(width).saturating_mul(width);
+    let rows = rows.div_ceil(blocking.mr).saturating_mul(blocking.mr);
+    let packing = packed.saturating_mul(PACKING);
+    rows.saturating_mul(lanes)
+        .saturating_add(packing)
+        .saturating_mul(k)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::simd::Level;
+
+    const BOTH: (bool, bool) = (true, true);
+
+    fn choice(sizes: (usize, usize, usize), lie: (bool, bool)) -> (Path, bool) {
+        choose(&Blocking::of(Level::Avx512), sizes, lie)
+    }
+
+    #[test]
+    fn small_batches_read_the_weights_where_they_lie() {
+        assert_eq!(choice((1, 1024, 1024), BOTH), (Path::Turned, true));
+        assert_eq!(choice((16, 1024, 1024), BOTH), (Path::Turned, true));
+        assert_eq!(choice((64, 512, 512), BOTH), (Path::Turned, false));
+        assert_eq!(choice((128, 2048, 784), BOTH), (Path::Turned, false));
+    }
+
+    #[test]
+    fn few_outputs_read_the_batch_where_it_lies() {
+        assert_eq!(choice((128, 10, 1024), BOTH), (Path::Straight, true));
+        assert_eq!(choice((1024, 1, 1024), BOTH), (Path::Straight, true));
+    }
+
+    #[test]
+    fn large_products_and_other_strides_are_packed() {
+        assert_eq!(choice((2048, 2048, 2048), BOTH), (Path::Packed, false));
+        assert_eq!(
+            choice((64, 512, 512), (false, false)),
+            (Path::Packed, false)
+        );
+        assert_eq!(choice((16, 16, 0), (false, false)), (Path::Packed, true));
+        assert_eq!(
+            choice((usize::MAX, usize::MAX, 2), BOTH),
+            (Path::Packed, false)
+        );
     }
 }

@@ -20,20 +20,23 @@ const ROWS_AHEAD: usize = 16;
 
 const LANES_AHEAD: usize = 8;
 
-/// Multiplies a packed panel of `MR` rows, depth first, by a panel of `NV` vectors, depth first.
+/// Adds the product of a packed panel of `MR` rows, depth first, and a panel of `NV` vectors, depth first.
 #[inline(always)]
 pub(super) fn multiply_packed<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
+    sums: &mut Tile<S, MR, NV>,
     a: &[f32],
     b: &[f32],
-    place: &Place<'_, '_>,
-) -> Tile<S, MR, NV> {
-    let mut sums = [[simd.splat(0.0); NV]; MR];
+    place: Option<&Place<'_, '_>>,
+) {
+    let mut tile = *sums;
     let (a, _) = a.as_chunks::<MR>();
     let (b, _) = b.as_chunks::<LANES>();
     let segments = a.chunks(SEGMENT).zip(b.chunks(SEGMENT * NV));
     for (segment, (a, b)) in segments.enumerate() {
-        place.ask::<S, MR, NV>(simd, segment);
+        if let Some(place) = place {
+            place.ask::<S, MR, NV>(simd, segment);
+        }
         for (a, b) in a.iter().zip(b.chunks_exact(NV)) {
             simd.prefetch(a.as_ptr().wrapping_add(ROWS_AHEAD * MR));
             for j in 0..NV {
@@ -41,14 +44,14 @@ pub(super) fn multiply_packed<S: Simd, const MR: usize, const NV: usize>(
             }
             let b = load::<S, NV>(simd, b);
             for i in 0..MR {
-                multiply_add(simd, a[i], &b, &mut sums[i]);
+                multiply_add(simd, a[i], &b, &mut tile[i]);
             }
         }
     }
-    sums
+    *sums = tile;
 }
 
-/// The same for `MR` rows as they lie in memory, each of the panel's depth.
+/// The product of `MR` rows as they lie in memory, each of the panel's depth, and a panel of vectors.
 #[inline(always)]
 pub(super) fn multiply_direct<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
