@@ -1,0 +1,11 @@
+//! What a run leaves: a page of tables and a picture.
+
+mod figures;
+mod markdown;
+mod svg;
+
+pub(crate) use markdown::markdown;
+pub(crate) use svg::svg;
+
+/// Our column, to which the others are compared.
+const OURS: &str = "elision";
