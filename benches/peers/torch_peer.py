@@ -52,6 +52,14 @@ class Step:
         return [self.output] + [argument.grad for argument in self.arguments]
 
 
+def dense(inputs, outputs):
+    """A layer with the initial weights of He et al. (2015), which PyTorch's own choice is not."""
+    layer = nn.Linear(inputs, outputs)
+    nn.init.kaiming_uniform_(layer.weight, nonlinearity="relu")
+    nn.init.zeros_(layer.bias)
+    return layer
+
+
 class Training:
     """A network that learns one batch."""
 
@@ -59,8 +67,8 @@ class Training:
         widths = training["widths"]
         layers = [nn.Dropout(training["input_rate"])]
         for inputs, outputs in zip(widths[:-2], widths[1:-1]):
-            layers += [nn.Linear(inputs, outputs), nn.ReLU(), nn.Dropout(RATE)]
-        self.model = nn.Sequential(*layers, nn.Linear(*widths[-2:]))
+            layers += [dense(inputs, outputs), nn.ReLU(), nn.Dropout(RATE)]
+        self.model = nn.Sequential(*layers, dense(*widths[-2:]))
         self.optimizer = torch.optim.SGD(
             self.model.parameters(), lr=training["learning_rate"], momentum=training["momentum"]
         )

@@ -103,20 +103,23 @@ fn measure_here(args: &Args, threads: usize) -> Result<Record, Failure> {
         if args.only.as_ref().is_some_and(|text| !label.contains(text)) {
             continue;
         }
-        eprintln!("{threads} threads: {label}");
+        eprintln!("threads: {threads}; {label}");
         rows.push(measure_one(work, &peers, &plan)?);
     }
-    let describe = |peer: &Box<dyn Peer>| Description {
-        name: peer.name().to_owned(),
-        version: peer.version(),
-    };
     Ok(Record {
         threads,
         isa: Isa::best()?.to_string(),
-        peers: peers.iter().map(describe).collect(),
+        peers: peers.iter().map(|peer| describe(&**peer)).collect(),
         missing,
         rows,
     })
+}
+
+fn describe(peer: &dyn Peer) -> Description {
+    Description {
+        name: peer.name().to_owned(),
+        version: peer.version(),
+    }
 }
 
 fn announce(missing: &Missing) {

@@ -18,7 +18,10 @@ const SHAPE: Shape = Shape {
 };
 
 /// A peer that copies our answer with one fault.
-struct Planted(fn(&mut Answer));
+struct Planted(Fault);
+
+/// What is done to a right answer.
+type Fault = fn(&mut Answer);
 
 impl Peer for Planted {
     fn name(&self) -> &'static str {
@@ -44,13 +47,13 @@ impl Peer for Planted {
 }
 
 /// Measures ours and the planted peer.
-fn row(work: Work, fault: fn(&mut Answer)) -> Row {
+fn row(work: Work, fault: Fault) -> Row {
     let peers: Vec<Box<dyn Peer>> = vec![ours(), Box::new(Planted(fault))];
     measure(work, &peers, &Plan::new(true, 1)).unwrap()
 }
 
 /// The reason for which the planted peer is refused; ours never is.
-fn refusal(work: Work, fault: fn(&mut Answer)) -> Option<String> {
+fn refusal(work: Work, fault: Fault) -> Option<String> {
     let row = row(work, fault);
     let mut reasons = row.cells.iter().map(|cell| match &cell.outcome {
         Outcome::Refused(reason) => Some(reason.clone()),
@@ -78,7 +81,7 @@ fn wrong_answers_are_refused() {
     let dropout = Work::DropoutStep { n: 1 << 16 };
     let (plain, fused) = (Work::Linear(SHAPE), Work::FusedStep(SHAPE));
     let wrong = "wrong answer: ";
-    let cases: [(Work, fn(&mut Answer)); 12] = [
+    let cases: [(Work, Fault); 12] = [
         (mask, |a| a[0].fill(1.0)),
         (mask, |a| a[0][5] = 0.5),
         (dropout, |a| a[0].fill(0.0)),

@@ -91,7 +91,7 @@ struct Elementwise {
 }
 
 impl Elementwise {
-    fn into_memory(&mut self, backward: bool) -> Result<(), Failure> {
+    fn in_given_memory(&mut self, backward: bool) -> Result<(), Failure> {
         let dropout = self.dropouts.next()?;
         ops::dropout_into(&self.x, &dropout, &mut self.y, Some(&mut self.mask))?;
         if backward {
@@ -126,7 +126,7 @@ fn elementwise(
     };
     let call = move |state: &mut Elementwise| match allocates {
         true => state.allocating(backward),
-        false => state.into_memory(backward),
+        false => state.in_given_memory(backward),
     };
     let answer = move |state: &mut Elementwise| {
         let mut answer = vec![state.y.as_slice().to_vec()];

@@ -15,7 +15,7 @@ const NOTES: &str = "\
   matrix products alone.
 - Every figure's last answer was checked in the same run: products and gradients against sums in f64 (all elements of
   small arrays, 2,000 at random of large ones), masks and dropout element by element and by the share that is kept.
-  The training steps start from weights of the peers' own; of those it is checked that the loss falls.
+  The training steps start from weights of the peers' own (He et al. 2015); of those it is checked that the loss falls.
 - `elision` writes into memory that is there, as the BLAS libraries do. `elision, allocating` makes new memory for
   every result, as PyTorch and candle do.
 - `linear` is x wᵀ without bias. The mask is one bit an element with elision, a byte with PyTorch (`bernoulli_` of

@@ -1,5 +1,6 @@
 //! What a run leaves: a page of tables and a picture.
 
+mod axis;
 mod figures;
 mod markdown;
 mod svg;

@@ -1,19 +1,20 @@
 //! `peers.svg`: a bar for every peer and piece of work, a panel for each number of threads.
 
 use super::OURS;
+use super::axis::{Axis, speed};
 use super::figures::digits;
 use crate::machine::Machine;
 use crate::record::{Record, Row};
 
-/// The colours of Okabe and Ito, which colour-blind readers tell apart; their black is left to the text.
+/// The colours of Okabe and Ito, which colour-blind readers tell apart; dark grey for their pale yellow.
 const COLOURS: [&str; 8] = [
-    "#999999", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#F0E442",
+    "#999999", "#0072B2", "#D55E00", "#CC79A7", "#009E73", "#56B4E9", "#E69F00", "#333333",
 ];
 const LABELS: f64 = 190.0;
 const PANEL: f64 = 480.0;
 /// Room beside the bars for their figures.
 const MARGIN: f64 = 44.0;
-const TOP: f64 = 96.0;
+const TOP: f64 = 114.0;
 const BOTTOM: f64 = 56.0;
 const BAR: f64 = 9.0;
 /// Between rows, and above the heading of a kind of work.
@@ -31,8 +32,8 @@ pub(crate) fn svg(machine: &Machine, records: &[Record]) -> String {
     let rows = place(first, &names);
     let bottom = rows.last().map_or(TOP, |row| row.y + row.height + GAP);
     let mut picture = Picture::default();
-    picture.heading(machine, &names);
-    picture.labels(&rows);
+    let width = LABELS + PANEL * records.len() as f64;
+    picture.heading(machine, &names, width);
     for (i, record) in (0u8..).zip(records) {
         let left = LABELS + f64::from(i) * PANEL;
         picture.panel(
@@ -46,56 +47,8 @@ pub(crate) fn svg(machine: &Machine, records: &[Record]) -> String {
             },
         );
     }
-    picture.finish(LABELS + PANEL * records.len() as f64, bottom + BOTTOM)
-}
-
-/// Speeds on a logarithmic scale.
-struct Axis {
-    low: f64,
-    high: f64,
-}
-
-impl Axis {
-    /// From the slowest to the fastest, widened to whole ticks.
-    fn of(records: &[Record], names: &[&str]) -> Self {
-        let rows = records.iter().flat_map(|record| &record.rows);
-        let speeds = rows.flat_map(|row| names.iter().filter_map(|name| speed(row, name)));
-        let (low, high) = speeds.fold((1.0, 1.0), |(low, high), x| {
-            (f64::min(low, x), f64::max(high, x))
-        });
-        let low = ticks().filter(|tick| *tick <= low).last();
-        let high = ticks().find(|tick| *tick >= high);
-        Self {
-            low: low.unwrap_or(1e-4).min(0.5),
-            high: high.unwrap_or(1e4).max(2.0),
-        }
-    }
-
-    /// From 0 to 1.
-    fn place(&self, speed: f64) -> f64 {
-        let speed = speed.clamp(self.low, self.high);
-        (speed / self.low).ln() / (self.high / self.low).ln()
-    }
-
-    /// Few enough to be read: every tick of a short axis, powers of ten of a long one.
-    fn ticks(&self) -> impl Iterator<Item = f64> {
-        let (low, high) = (self.low, self.high);
-        let long = high / low > 200.0;
-        ticks().filter(move |tick| {
-            let whole = (tick.log10() - tick.log10().round()).abs() < 1e-9;
-            *tick >= low * 0.999 && *tick <= high * 1.001 && (whole || !long)
-        })
-    }
-}
-
-/// 1, 2 and 5 times powers of ten.
-fn ticks() -> impl Iterator<Item = f64> {
-    (-4..4).flat_map(|power| [1.0, 2.0, 5.0].map(|step| step * 10f64.powi(power)))
-}
-
-fn speed(row: &Row, name: &str) -> Option<f64> {
-    let ratio = row.figures(name)?.ratio;
-    (ratio > 0.0 && ratio.is_finite()).then(|| 1.0 / ratio)
+    picture.labels(&rows);
+    picture.finish(width, bottom + BOTTOM)
 }
 
 /// A row of the first record, and where it stands; the others have the same rows.
@@ -151,7 +104,7 @@ struct Picture {
 }
 
 impl Picture {
-    fn heading(&mut self, machine: &Machine, names: &[&str]) {
+    fn heading(&mut self, machine: &Machine, names: &[&str], width: f64) {
         self.text(
             12.0,
             26.0,
@@ -161,11 +114,15 @@ impl Picture {
         let cores = machine.cores;
         let place = format!("{}; {} cores; {}", machine.processor, cores, machine.date);
         self.text(12.0, 45.0, "plain", &place);
-        let mut x = 12.0;
+        let (mut x, mut y) = (12.0, 57.0);
         for (name, colour) in names.iter().zip(COLOURS) {
-            self.bar(x, 57.0, 12.0, 12.0, colour);
-            self.text(x + 17.0, 67.0, "plain", name);
-            x += 34.0 + 7.0 * name.len() as f64;
+            let needed = 34.0 + 7.0 * name.len() as f64;
+            if x + needed > width {
+                (x, y) = (12.0, y + 18.0);
+            }
+            self.bar(x, y, 12.0, 12.0, colour);
+            self.text(x + 17.0, y + 10.0, "plain", name);
+            x += needed;
         }
     }
 
@@ -201,7 +158,7 @@ impl Picture {
             self.row(row, placed, panel);
         }
         self.line(panel.x(1.0), TOP + 4.0, panel.bottom, "#000000");
-        let axis = "times elision's speed, logarithmic";
+        let axis = "times elision's speed, logarithmic; bars beyond the ends are cut";
         self.text(middle, panel.bottom + 36.0, "middle", axis);
     }
 
@@ -252,7 +209,8 @@ impl Picture {
              width=\"{width:.0}\" height=\"{height:.0}\">\n\
              <style>text {{ font: 12px sans-serif; }} .title {{ font-size: 18px; }} \
              .small {{ font-size: 8px; }} .bold {{ font-weight: bold; }} \
-             .end {{ text-anchor: end; }} .middle {{ text-anchor: middle; }}</style>\n\
+             .end {{ text-anchor: end; }} .middle {{ text-anchor: middle; }} \
+             .bold, .end {{ paint-order: stroke; stroke: #ffffff; stroke-width: 3px; }}</style>\n\
              <rect width=\"100%\" height=\"100%\" fill=\"#ffffff\"/>\n{}</svg>\n",
             self.body
         )

@@ -1,0 +1,25 @@
+#!/usr/bin/env bash
+# The comparison with other libraries builds, refuses planted wrong answers, and measures whatever is
+# installed. The figures of so short a run mean nothing, so they go to a temporary folder.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TARGET_DIR=$PWD/target/peers
+command -v cargo-clippy >/dev/null || rustup component add clippy
+command -v rustfmt >/dev/null || rustup component add rustfmt
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+
+for manifest in benches/peers/Cargo.toml benches/guard/Cargo.toml; do
+  cargo fmt --manifest-path "$manifest" --check
+  cargo clippy --quiet --locked --manifest-path "$manifest" --all-targets -- -D warnings
+  cargo test --quiet --locked --release --manifest-path "$manifest"
+done
+
+peers=(cargo run --quiet --locked --release --manifest-path benches/peers/Cargo.toml --)
+"${peers[@]}" --quick --threads 1 --out "$out" 2>"$out/log" || { cat "$out/log"; exit 1; }
+grep -E 'is missing|^ +python3' "$out/log" || true
+for file in peers.md peers.svg; do
+  [ -s "$out/$file" ] || { echo "$file is missing"; exit 1; }
+done
+echo "$(grep -c '^threads: ' "$out/log") pieces of work measured and checked"
