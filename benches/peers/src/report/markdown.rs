@@ -19,7 +19,7 @@ const NOTES: &str = "\
 - `elision` writes into memory that is there, as the BLAS libraries do. `elision, allocating` makes new memory for
   every result, as PyTorch and candle do.
 - `linear` is x wᵀ without bias. The mask is one bit an element with elision, a byte with PyTorch (`bernoulli_` of
-  a tensor of bool), and a 32-bit integer with MKL (`viRngBernoulli`, MCG31).
+  a tensor of bool), and a 32-bit integer with MKL (`viRngBernoulli`, ARS5).
 - candle can start the backward pass from ones only, so its steps multiply the output by the gradient first. Its SGD
   has no momentum; that of the training step is written with its tensors. It runs without its MKL feature.
 - Each number of threads has a process of its own, PyTorch a process beside it, and every library is told the number.
