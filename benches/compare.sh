@@ -54,7 +54,8 @@ export CARGO_TARGET_DIR=$scratch/target RAYON_NUM_THREADS=1
 # only the library differs.
 build() {
   echo "building $2" >&2
-  cargo build --quiet --release --manifest-path "$1/benches/guard/Cargo.toml" >&2
+  cargo build --quiet --release --manifest-path "$1/benches/guard/Cargo.toml" >&2 ||
+    fail "the program does not build against $2: does that revision have all that it calls?"
   cp "$CARGO_TARGET_DIR/release/elision-guard" "$scratch/$2"
 }
 
