@@ -6,53 +6,32 @@ use crate::check::check;
 use crate::failure::Failure;
 use crate::inputs::Inputs;
 use crate::peak::Peak;
-use crate::peer::Peer;
+use crate::peer::{OURS, Peer};
 use crate::record::{Cell, Figures, Outcome, Row};
 use crate::timing::{Plan, Side, median};
 use crate::work::Work;
 
-/// Measures `work`. The first peer is ours; the others' times are divided by its own.
+/// Measures `work`. The first peer is ours: the others' times are divided by its own, so it must not fail.
 pub(crate) fn measure(work: Work, peers: &[Box<dyn Peer>], plan: &Plan) -> Result<Row, Failure> {
     let inputs = Rc::new(Inputs::new(work));
-    let mut names = Vec::new();
-    let mut sides = Vec::new();
-    let mut cells = Vec::new();
-    for peer in peers {
-        match peer.prepare(work, &inputs) {
-            Ok(None) => {}
-            Ok(Some(run)) => {
-                names.push(peer.name());
-                sides.push(Side::new(run));
-            }
-            Err(failure) => cells.push(refused(work, peer.name(), &failure.to_string())),
-        }
-    }
-    let flops = match work.flops() {
-        None => None,
-        Some(flops) => {
-            let peak = Peak::new()?;
-            let peak_flops = peak.flops();
-            sides.push(Side::new(Box::new(peak)));
-            Some((flops, peak_flops))
-        }
-    };
+    let (mut sides, mut cells) = prepare(work, peers, &inputs);
+    let peak = work.flops().map(|_| Peak::new()).transpose()?;
+    let peak_flops = peak.as_ref().map(Peak::flops);
+    sides.extend(peak.map(|peak| Side::new("peak", Box::new(peak))));
     plan.rotate(&mut sides);
-
-    let peaks = flops.and_then(|(_, done)| Some((done, sides.pop()?.seconds.ok()?)));
-    let peaks = peaks.map(|(done, seconds)| seconds.iter().map(|s| done / s).collect::<Vec<_>>());
-    let ours = sides.first().and_then(|side| side.seconds.as_ref().ok());
+    let peak = peak_flops.zip(peak_flops.and_then(|_| sides.pop()));
     let rotations = Rotations {
-        ours: ours.cloned().unwrap_or_default(),
+        ours: ours(&sides)?,
         flops: work.flops(),
-        peaks,
+        peaks: peak.map(|(flops, side)| speeds(flops, &side)),
     };
-    for (name, side) in names.into_iter().zip(&mut sides) {
+    for side in &mut sides {
         cells.push(match outcome(work, &inputs, side) {
             Ok(seconds) => Cell {
-                peer: name.to_owned(),
+                peer: side.name.to_owned(),
                 outcome: Outcome::Measured(rotations.figures(&seconds)),
             },
-            Err(reason) => refused(work, name, &reason),
+            Err(reason) => refused(work, side.name, &reason),
         });
     }
     Ok(Row {
@@ -60,6 +39,40 @@ pub(crate) fn measure(work: Work, peers: &[Box<dyn Peer>], plan: &Plan) -> Resul
         peak: rotations.peaks.map(median),
         cells,
     })
+}
+
+/// The sides of the peers that offer the work, and the cells of those that offer it and fail.
+fn prepare(work: Work, peers: &[Box<dyn Peer>], inputs: &Rc<Inputs>) -> (Vec<Side>, Vec<Cell>) {
+    let (mut sides, mut cells) = (Vec::new(), Vec::new());
+    for peer in peers {
+        match peer.prepare(work, inputs) {
+            Ok(None) => {}
+            Ok(Some(run)) => sides.push(Side::new(peer.name(), run)),
+            Err(failure) => cells.push(refused(work, peer.name(), &failure.to_string())),
+        }
+    }
+    (sides, cells)
+}
+
+/// Our times. If ours is the side that fails there is nothing to compare with.
+fn ours(sides: &[Side]) -> Result<Vec<f64>, Failure> {
+    let failure = |message: String| Failure::Peer {
+        peer: OURS,
+        message,
+    };
+    match sides.first() {
+        Some(side) if side.name == OURS => match &side.seconds {
+            Ok(seconds) => Ok(seconds.clone()),
+            Err(reason) => Err(failure(reason.to_string())),
+        },
+        _ => Err(failure("cannot be measured".to_owned())),
+    }
+}
+
+/// Operations a second, an entry a rotation.
+fn speeds(flops: f64, side: &Side) -> Vec<f64> {
+    let seconds = side.seconds.as_deref().unwrap_or_default();
+    seconds.iter().map(|seconds| flops / seconds).collect()
 }
 
 /// A side's figures, if its last answer is right.

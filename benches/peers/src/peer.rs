@@ -10,6 +10,9 @@ use crate::work::Work;
 /// The arrays that a call left behind, in the order of [`Work::answer_lengths`].
 pub(crate) type Answer = Vec<Vec<f32>>;
 
+/// The name of our own column, with which the others are compared.
+pub(crate) const OURS: &str = "elision";
+
 /// A library that can do some of the work.
 pub(crate) trait Peer {
     /// The column's heading.

@@ -46,6 +46,7 @@ impl Plan {
 
 /// One piece of work in the rotation.
 pub(crate) struct Side {
+    pub(crate) name: &'static str,
     pub(crate) run: Box<dyn Run>,
     calls: u32,
     /// The figures, or why there are none.
@@ -53,8 +54,9 @@ pub(crate) struct Side {
 }
 
 impl Side {
-    pub(crate) fn new(run: Box<dyn Run>) -> Self {
+    pub(crate) fn new(name: &'static str, run: Box<dyn Run>) -> Self {
         Self {
+            name,
             run,
             calls: 1,
             seconds: Ok(Vec::new()),

@@ -8,7 +8,7 @@ use super::elision_training;
 use crate::failure::Failure;
 use crate::inputs::Inputs;
 use crate::lock::version;
-use crate::peer::{Answer, Local, Peer, Run};
+use crate::peer::{Answer, Local, OURS, Peer, Run};
 use crate::work::{RATE, Shape, Work};
 
 /// The two columns differ in where results go.
@@ -21,7 +21,7 @@ impl Peer for Elision {
         if self.allocates {
             "elision, allocating"
         } else {
-            "elision"
+            OURS
         }
     }
 

@@ -2,9 +2,9 @@
 
 use std::fmt::Write;
 
-use super::OURS;
 use super::figures::{digits, duration};
 use crate::machine::Machine;
+use crate::peer::OURS;
 use crate::record::{Figures, Outcome, Record, Row};
 
 /// What a reader must know to read the tables, and what might be held against them.

@@ -7,6 +7,3 @@ mod svg;
 
 pub(crate) use markdown::markdown;
 pub(crate) use svg::svg;
-
-/// Our column, to which the others are compared.
-const OURS: &str = "elision";

@@ -1,9 +1,9 @@
 //! `peers.svg`: a bar for every peer and piece of work, a panel for each number of threads.
 
-use super::OURS;
 use super::axis::{Axis, speed};
 use super::figures::digits;
 use crate::machine::Machine;
+use crate::peer::OURS;
 use crate::record::{Record, Row};
 
 /// The colours of Okabe and Ito, which colour-blind readers tell apart; dark grey for their pale yellow.
