@@ -10,6 +10,7 @@ pub(crate) enum Failure {
     #[error("elision: {0}")]
     Elision(#[from] elision::Error),
     /// candle refuses its arguments.
+    #[cfg(feature = "candle")]
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
     /// A shared library that cannot be loaded or lacks a function.

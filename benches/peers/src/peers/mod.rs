@@ -1,7 +1,9 @@
 //! The libraries that are measured, a file each.
 
 mod blas;
+#[cfg(feature = "candle")]
 mod candle;
+#[cfg(feature = "candle")]
 mod candle_training;
 mod elision;
 mod elision_training;
@@ -40,6 +42,7 @@ pub(crate) fn all(places: &Places, threads: usize) -> (Vec<Box<dyn Peer>>, Vec<M
     );
     all.peers.push(Box::new(gemm::Gemm { threads }));
     all.peers.push(Box::new(matrixmultiply::MatrixMultiply));
+    #[cfg(feature = "candle")]
     all.peers.push(Box::new(candle::Candle));
     all.add(
         "PyTorch",
