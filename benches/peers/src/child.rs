@@ -125,4 +125,7 @@ fn describe(peer: &dyn Peer) -> Description {
 fn announce(missing: &Missing) {
     let Missing { name, why, install } = missing;
     eprintln!("{name} is missing ({why}). To measure it:\n    {install}");
+    if install.contains("pip") {
+        eprintln!("    and run this again with --python ~/peers/bin/python");
+    }
 }

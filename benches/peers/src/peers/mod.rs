@@ -44,6 +44,12 @@ pub(crate) fn all(places: &Places, threads: usize) -> (Vec<Box<dyn Peer>>, Vec<M
     all.peers.push(Box::new(matrixmultiply::MatrixMultiply));
     #[cfg(feature = "candle")]
     all.peers.push(Box::new(candle::Candle));
+    #[cfg(not(feature = "candle"))]
+    all.missing.push(Missing {
+        name: "candle".to_owned(),
+        why: "left out of this build".to_owned(),
+        install: "cargo run without --no-default-features".to_owned(),
+    });
     all.add(
         "PyTorch",
         "torch",
@@ -73,9 +79,7 @@ impl Found {
         self.missing.push(Missing {
             name: name.to_owned(),
             why,
-            install: format!(
-                "python3 -m venv ~/peers && ~/peers/bin/pip install {package}   (then --python ~/peers/bin/python)"
-            ),
+            install: format!("python3 -m venv ~/peers && ~/peers/bin/pip install {package}"),
         });
     }
 }
