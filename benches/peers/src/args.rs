@@ -16,10 +16,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Shows that everything works; the figures mean nothing.
-    #[arg(long)]
+    #[arg(long, requires = "out")]
     pub(crate) quick: bool,
     /// Measures only the work whose title and size contain this text.
-    #[arg(long, value_name = "TEXT")]
+    #[arg(long, value_name = "TEXT", requires = "out")]
     pub(crate) only: Option<String>,
     /// A Python interpreter whose packages are used; may be repeated. Then follow that of $VIRTUAL_ENV and
     /// python3.

@@ -99,7 +99,7 @@ fn measure_here(args: &Args, threads: usize) -> Result<Record, Failure> {
     missing.iter().for_each(announce);
     let mut rows = Vec::new();
     for work in Work::all() {
-        let label = format!("{} {}", work.title(), work.size());
+        let label = work.label();
         if args.only.as_ref().is_some_and(|text| !label.contains(text)) {
             continue;
         }

@@ -14,7 +14,7 @@ pub(crate) enum Failure {
     #[error("candle: {0}")]
     Candle(#[from] candle_core::Error),
     /// A shared library that cannot be loaded or lacks a function.
-    #[error("{}: {source}", path.display())]
+    #[error("{}: {}", path.display(), innermost(source))]
     Library {
         path: PathBuf,
         source: libloading::Error,
@@ -40,6 +40,9 @@ pub(crate) enum Failure {
         threads: usize,
         status: std::process::ExitStatus,
     },
+    /// A choice of work that leaves none.
+    #[error("no work is called `{0}`")]
+    NoWork(String),
     /// Answers that were refused; each was printed when it was found.
     #[error("{0} answers refused, see above")]
     Refused(usize),
@@ -56,4 +59,13 @@ impl Failure {
     pub(crate) fn at(path: &Path) -> impl FnOnce(io::Error) -> Self {
         Self::system(path.display().to_string())
     }
+}
+
+/// The end of a chain of causes: the loader's own words.
+fn innermost<'a>(error: &'a (dyn std::error::Error + 'static)) -> &'a dyn std::error::Error {
+    let mut error = error;
+    while let Some(source) = error.source() {
+        error = source;
+    }
+    error
 }

@@ -30,6 +30,7 @@ use args::Args;
 use failure::Failure;
 use machine::Machine;
 use record::Record;
+use work::Work;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
 
 /// Measures with each number of threads, writes the report, and fails if an answer was refused.
 fn run(args: &Args) -> Result<(), Failure> {
+    check_choice(args)?;
     let folder = args.out.clone().unwrap_or_else(default_folder);
     std::fs::create_dir_all(&folder).map_err(Failure::at(&folder))?;
     let counts = args.threads.iter();
@@ -63,6 +65,16 @@ fn run(args: &Args) -> Result<(), Failure> {
     match records.iter().map(Record::refused).sum() {
         0 => Ok(()),
         refused => Err(Failure::Refused(refused)),
+    }
+}
+
+/// A choice that leaves nothing to measure is told before anything is written.
+fn check_choice(args: &Args) -> Result<(), Failure> {
+    match &args.only {
+        Some(text) if !Work::all().iter().any(|work| work.label().contains(text)) => {
+            Err(Failure::NoWork(text.clone()))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -88,7 +88,7 @@ fn outcome(work: Work, inputs: &Inputs, side: &mut Side) -> Result<Vec<f64>, Str
 
 /// Says so at once, and keeps the reason for the report.
 fn refused(work: Work, peer: &str, reason: &str) -> Cell {
-    eprintln!("REFUSED {} {}, {peer}: {reason}", work.title(), work.size());
+    eprintln!("REFUSED {}, {peer}: {reason}", work.label());
     Cell {
         peer: peer.to_owned(),
         outcome: Outcome::Refused(reason.to_owned()),

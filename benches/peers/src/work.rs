@@ -117,6 +117,11 @@ impl Work {
         }
     }
 
+    /// Title and size.
+    pub(crate) fn label(self) -> String {
+        format!("{} {}", self.title(), self.size())
+    }
+
     /// Floating-point operations of the matrix products of one call.
     pub(crate) fn flops(self) -> Option<f64> {
         let product = |s: Shape| 2.0 * (s.m * s.k * s.n) as f64;

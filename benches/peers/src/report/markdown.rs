@@ -156,8 +156,7 @@ fn refusals(page: &mut String, record: &Record) {
     for row in &record.rows {
         for cell in &row.cells {
             if let Outcome::Refused(reason) = &cell.outcome {
-                let (title, size) = (row.work.title(), row.work.size());
-                *page += &format!("Refused: {title} {size}, {}: {reason}\n\n", cell.peer);
+                *page += &format!("Refused: {}, {}: {reason}\n\n", row.work.label(), cell.peer);
             }
         }
     }
