@@ -102,7 +102,7 @@ pub use epilogue::Epilogue;
 pub use error::{Error, Result};
 pub use kernels::gemm::Blocking;
 pub use key::Key;
-pub use mask::{Kept, Mask};
+pub use mask::{BlockMask, Kept, Mask};
 pub use simd::{Isa, Level};
 pub use tensor::{Dims, Iter, MAX_RANK, Tensor, View, ViewMut, broadcast_shapes};
 

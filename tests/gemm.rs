@@ -49,6 +49,14 @@ fn shapes(isa: Isa) -> Vec<(usize, usize, usize)> {
         (5, 2 * kc + 3, 40),
     ]);
     shapes.extend([(mc + 3, 19, 35), (2 * mc + 1, 7, 33)]);
+    // Past a group of rows that are read where they lie, and past the lanes that they may meet.
+    let group = 16 * mr;
+    shapes.extend([(1, 40, group + 5), (17, 40, group + 5), (group + 5, 40, 17)]);
+    shapes.extend([
+        (8 * nr, 9, group),
+        (8 * nr + 1, 9, group),
+        (group, 9, 8 * nr),
+    ]);
     shapes
 }
 
@@ -345,6 +353,23 @@ fn a_gradient_may_be_strided_and_left_out() {
         dw.view().transpose(0, 1).unwrap().to_tensor().unwrap(),
         plain.w
     );
+}
+
+#[test]
+fn a_row_has_the_same_bits_in_any_batch() {
+    for &isa in Isa::available() {
+        let (k, n) = (2 * Blocking::of(isa.level()).kc + 9, 70);
+        let (x, w) = (noise(300 * k, 5), noise(n * k, 6));
+        let w = Tensor::from_slice(&w, &[n, k]).unwrap();
+        let rows = |m: usize| {
+            let x = Tensor::from_slice(&x[..m * k], &[m, k]).unwrap();
+            isa.install(|| ops::linear(&x, &w, &Epilogue::default()).unwrap().0)
+        };
+        let whole = rows(300);
+        for m in [1, 2, 16, 33, 64, 257] {
+            assert_eq!(rows(m).as_slice(), &whole.as_slice()[..m * n], "{isa} {m}");
+        }
+    }
 }
 
 #[test]

@@ -1,12 +1,14 @@
 //! Masks: one bit an element, packed in row-major order, bit 1 = kept.
 
 mod bits;
+mod blocks;
 mod iter;
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 pub(crate) use bits::{bits_at, copy_bits, words_for};
+pub use blocks::BlockMask;
 pub use iter::Kept;
 
 /// Which elements of a tensor are kept: bit `i % 64` of word `i / 64` is 1 if element i is.

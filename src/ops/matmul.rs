@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{Job, current_isa, product};
-use crate::kernels::gemm::{Operand, Output, TileEpilogue};
+use crate::kernels::gemm::{Operand, Output, Skip, TileEpilogue};
 use crate::ops::check::{check_rank, check_shape};
 use crate::ops::elementwise::copy_into;
 use crate::simd::Isa;
@@ -47,8 +47,13 @@ pub fn matmul_into<'a, 'b, 'c>(
     let (a, b, out) = (a.into(), b.into(), out.into());
     let (m, n, depth) = check_product(a, b)?;
     check_shape("output of matmul", &[m, n], out.shape())?;
-    let (a, b) = (operand(a), operand(b));
-    product_into(current_isa()?, Factors { a, b, depth }, out)
+    let factors = Factors {
+        a: operand(a),
+        b: operand(b),
+        depth,
+        skip: None,
+    };
+    product_into(current_isa()?, factors, TileEpilogue::default(), out)
 }
 
 /// The operands of a product: `m x depth` and `depth x n`.
@@ -57,19 +62,26 @@ pub(super) struct Factors<'a> {
     pub(super) a: Operand<'a>,
     pub(super) b: Operand<'a>,
     pub(super) depth: usize,
+    /// Blocks that may be left out.
+    pub(super) skip: Option<Skip<'a>>,
 }
 
 /// Computes a product into memory of any strides.
-pub(super) fn product_into(isa: Isa, factors: Factors<'_>, mut out: ViewMut<'_>) -> Result<()> {
+pub(super) fn product_into(
+    isa: Isa,
+    factors: Factors<'_>,
+    epilogue: TileEpilogue<'_>,
+    mut out: ViewMut<'_>,
+) -> Result<()> {
     let (rows, cols) = (out.shape()[0], out.shape()[1]);
     if let Some(c) = matrix_mut(&mut out) {
-        finish_product(isa, factors, TileEpilogue::default(), Output::only(c));
+        finish_product(isa, factors, epilogue, Output::only(c));
         return Ok(());
     }
     let mut copy = Tensor::zeros(&[rows, cols])?;
     let c = MatrixMut::new(copy.as_mut_slice(), rows, cols, cols);
     let c = c.ok_or(Error::Overflow("output of a product"))?;
-    finish_product(isa, factors, TileEpilogue::default(), Output::only(c));
+    finish_product(isa, factors, epilogue, Output::only(c));
     copy_into(&copy, out)
 }
 
@@ -80,7 +92,7 @@ pub(super) fn finish_product(
     epilogue: TileEpilogue<'_>,
     output: Output<'_>,
 ) {
-    let Factors { a, b, depth } = factors;
+    let Factors { a, b, depth, skip } = factors;
     product(
         isa,
         Job {
@@ -89,7 +101,7 @@ pub(super) fn finish_product(
             depth,
             output,
             epilogue,
-            skip: None,
+            skip,
         },
     );
 }

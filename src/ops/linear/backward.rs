@@ -1,13 +1,13 @@
 //! The backward pass.
 
 use super::saved::is_smooth;
-use super::{Saved, bits, check_linear};
+use super::{LinearInput, Saved, bits, check_linear};
 use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::Result;
 use crate::exec::{column_sums, current_isa};
-use crate::kernels::gemm::Operand;
+use crate::kernels::gemm::{Operand, Plane, TileEpilogue};
 use crate::mask::Mask;
 use crate::ops::activation::{activate_backward, activate_backward_in_place};
 use crate::ops::check::{check_length, check_shape};
@@ -47,15 +47,15 @@ pub struct LinearGradsInto<'a> {
 /// call's; [`Error::Overflow`](crate::Error::Overflow) if a gradient does not fit in memory.
 pub fn linear_backward<'a, 'b, 'c>(
     g: impl Into<View<'a>>,
-    x: impl Into<View<'b>>,
+    x: impl Into<LinearInput<'b>>,
     w: impl Into<View<'c>>,
     epilogue: &Epilogue<'_>,
     saved: &Saved,
 ) -> Result<LinearGrads> {
     let (g, x, w) = (g.into(), x.into(), w.into());
-    let (_, n, _) = check_linear(x, w, epilogue)?;
+    let (_, n, _) = check_linear(x.x, w, epilogue)?;
     let mut grads = LinearGrads {
-        x: Tensor::zeros(x.shape())?,
+        x: Tensor::zeros(x.x.shape())?,
         w: Tensor::zeros(w.shape())?,
         bias: Tensor::zeros(&[n])?,
     };
@@ -77,14 +77,14 @@ pub fn linear_backward<'a, 'b, 'c>(
 /// As [`linear_backward`], and [`Error::Shape`](crate::Error::Shape) if a gradient has another shape than its variable.
 pub fn linear_backward_into<'a, 'b, 'c>(
     g: impl Into<View<'a>>,
-    x: impl Into<View<'b>>,
+    x: impl Into<LinearInput<'b>>,
     w: impl Into<View<'c>>,
     epilogue: &Epilogue<'_>,
     saved: &Saved,
     grads: LinearGradsInto<'_>,
 ) -> Result<()> {
     let (g, x, w) = (g.into(), x.into(), w.into());
-    let (m, n, k) = check_linear(x, w, epilogue)?;
+    let (m, n, k) = check_linear(x.x, w, epilogue)?;
     check_shape("gradient of linear's output", &[m, n], g.shape())?;
     check_grads(&grads, m, n, k)?;
     check_saved(epilogue, saved, m, n)?;
@@ -119,7 +119,7 @@ fn smooth_gradient(
 fn backward_products(
     isa: Isa,
     dz: Operand<'_>,
-    x: View<'_>,
+    x: LinearInput<'_>,
     w: View<'_>,
     (m, n, _): (usize, usize, usize),
     grads: LinearGradsInto<'_>,
@@ -129,16 +129,22 @@ fn backward_products(
             a: dz,
             b: operand(w),
             depth: n,
+            skip: x.skip(Plane::RowsCols),
         };
-        product_into(isa, factors, out)?;
+        let epilogue = TileEpilogue {
+            keep: x.keep(),
+            ..TileEpilogue::default()
+        };
+        product_into(isa, factors, epilogue, out)?;
     }
     if let Some(out) = grads.w {
         let factors = Factors {
             a: dz.transposed(),
-            b: operand(x),
+            b: x.operand(),
             depth: m,
+            skip: x.skip(Plane::DepthCols),
         };
-        product_into(isa, factors, out)?;
+        product_into(isa, factors, TileEpilogue::default(), out)?;
     }
     if let Some(mut out) = grads.bias {
         if let Some(sums) = out.as_mut_slice() {

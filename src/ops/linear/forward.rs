@@ -1,12 +1,12 @@
 //! The forward pass.
 
-use super::{Saved, bits, check_linear};
+use super::{LinearInput, Saved, bits, check_linear};
 use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_chunk};
-use crate::kernels::gemm::{Merge, Output, TileEpilogue};
+use crate::kernels::gemm::{Merge, Output, Plane, TileEpilogue};
 use crate::kernels::keep::Positive;
 use crate::mask::Mask;
 use crate::ops::check::{Contiguous, check_shape};
@@ -42,12 +42,12 @@ const SIGN_WORD_WEIGHT: usize = 32;
 /// [`Error::Rank`] or [`Error::Shape`] if the shapes do not fit, [`Error::Overflow`] if the result does
 /// not fit in memory or the dropout's last index does not fit 64 bits.
 pub fn linear<'a, 'b>(
-    x: impl Into<View<'a>>,
+    x: impl Into<LinearInput<'a>>,
     w: impl Into<View<'b>>,
     epilogue: &Epilogue<'_>,
 ) -> Result<(Tensor, Saved)> {
     let (x, w) = (x.into(), w.into());
-    let (m, n, _) = check_linear(x, w, epilogue)?;
+    let (m, n, _) = check_linear(x.x, w, epilogue)?;
     let mut out = Tensor::zeros(&[m, n])?;
     let mut saved = Saved::default();
     linear_into(x, w, epilogue, &mut out, Some(&mut saved))?;
@@ -59,14 +59,14 @@ pub fn linear<'a, 'b>(
 /// # Errors
 /// As [`linear`], and [`Error::Shape`] if `out` is not `[m, n]`.
 pub fn linear_into<'a, 'b, 'c>(
-    x: impl Into<View<'a>>,
+    x: impl Into<LinearInput<'a>>,
     w: impl Into<View<'b>>,
     epilogue: &Epilogue<'_>,
     out: impl Into<ViewMut<'c>>,
     saved: Option<&mut Saved>,
 ) -> Result<()> {
     let (x, w, mut out) = (x.into(), w.into(), out.into());
-    let (m, n, depth) = check_linear(x, w, epilogue)?;
+    let (m, n, depth) = check_linear(x.x, w, epilogue)?;
     check_shape("output of linear", &[m, n], out.shape())?;
     let isa = current_isa()?;
     let bias = epilogue.bias.map(Contiguous::new).transpose()?;
@@ -76,8 +76,12 @@ pub fn linear_into<'a, 'b, 'c>(
         linear_into(x, w, epilogue, &mut copy, saved)?;
         return copy_into(&copy, out);
     };
-    let (a, b) = (operand(x), operand(w).transposed());
-    let factors = Factors { a, b, depth };
+    let factors = Factors {
+        a: x.operand(),
+        b: operand(w).transposed(),
+        depth,
+        skip: x.skip(Plane::RowsDepth),
+    };
     let layer = Forward {
         isa,
         factors,
