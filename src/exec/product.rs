@@ -4,7 +4,9 @@
 use rayon::prelude::*;
 
 use crate::exec::scratch::with_scratch;
-use crate::kernels::gemm::{Blocking, Operand, Output, Product, Skip, TileEpilogue, scratch_len};
+use crate::kernels::gemm::{
+    Blocking, Operand, Output, Product, Right, Skip, TileEpilogue, scratch_len,
+};
 use crate::kernels::keep::ColumnSums;
 use crate::simd::{Isa, dispatch};
 
@@ -17,7 +19,7 @@ pub(crate) struct Job<'a, 'm> {
     /// Rows of C by depth.
     pub(crate) a: Operand<'a>,
     /// Depth by columns of C.
-    pub(crate) b: Operand<'a>,
+    pub(crate) b: Right<'a>,
     /// Columns of A and rows of B.
     pub(crate) depth: usize,
     /// What is written.

@@ -2,7 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::exec::{Job, current_isa, product};
-use crate::kernels::gemm::{Operand, Output, Skip, TileEpilogue};
+use crate::kernels::gemm::{Operand, Output, Right, Skip, TileEpilogue};
 use crate::ops::check::{check_rank, check_shape};
 use crate::ops::elementwise::copy_into;
 use crate::simd::Isa;
@@ -49,7 +49,7 @@ pub fn matmul_into<'a, 'b, 'c>(
     check_shape("output of matmul", &[m, n], out.shape())?;
     let factors = Factors {
         a: operand(a),
-        b: operand(b),
+        b: Right::Loose(operand(b)),
         depth,
         skip: None,
     };
@@ -60,7 +60,7 @@ pub fn matmul_into<'a, 'b, 'c>(
 #[derive(Clone, Copy)]
 pub(super) struct Factors<'a> {
     pub(super) a: Operand<'a>,
-    pub(super) b: Operand<'a>,
+    pub(super) b: Right<'a>,
     pub(super) depth: usize,
     /// Blocks that may be left out.
     pub(super) skip: Option<Skip<'a>>,

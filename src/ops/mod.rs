@@ -29,8 +29,8 @@ pub use elementwise::{
     scale_into, sub, sub_into,
 };
 pub use linear::{
-    LinearGrads, LinearGradsInto, LinearInput, Saved, linear, linear_backward,
-    linear_backward_into, linear_into,
+    LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Saved, linear, linear_backward,
+    linear_backward_into, linear_into, linear_packed, linear_packed_into,
 };
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};

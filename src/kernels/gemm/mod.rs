@@ -31,6 +31,7 @@ mod epilogue;
 mod gemv;
 mod pack;
 mod packed;
+mod panels;
 mod plan;
 mod skip;
 mod tile;
@@ -38,6 +39,7 @@ mod tile;
 pub use blocking::Blocking;
 pub(crate) use epilogue::{Merge, Output, TileEpilogue};
 pub(crate) use pack::{Bits, Operand};
+pub(crate) use panels::{PackPanels, Panels, panels_len};
 pub(crate) use skip::{Plane, Skip};
 
 use crate::simd::{Kernel, Level, Simd};
@@ -46,12 +48,21 @@ use epilogue::Target;
 use pack::Block;
 use plan::{Path, plan};
 
+/// The right operand of a product.
+#[derive(Clone, Copy)]
+pub(crate) enum Right<'a> {
+    /// A matrix, packed if that pays.
+    Loose(Operand<'a>),
+    /// Packed before.
+    Packed(Panels<'a>),
+}
+
 /// One part of a product: `c = epilogue(a * b)`.
 pub(crate) struct Product<'a, 'm> {
     /// The part's rows of A, by depth.
     pub(crate) a: Operand<'a>,
     /// Depth by the part's columns of B.
-    pub(crate) b: Operand<'a>,
+    pub(crate) b: Right<'a>,
     /// Columns of A and rows of B.
     pub(crate) depth: usize,
     /// What the part writes.
@@ -79,15 +90,19 @@ impl Kernel for Product<'_, '_> {
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
         let sizes = (self.output.c.rows(), self.output.c.cols(), self.depth);
-        let (path, narrow) = match self.skip {
-            // Only packed panels are skipped in pieces.
-            Some(_) => (Path::Packed, false),
-            None => plan(&Blocking::of(S::LEVEL), sizes, &self.a, &self.b),
+        let blocking = Blocking::of(S::LEVEL);
+        let (path, narrow) = match (self.skip, self.b) {
+            // Only the loops know blocks and panels.
+            (Some(_), _) | (_, Right::Packed(_)) => (Path::Packed, false),
+            (None, Right::Loose(b)) => plan(&blocking, sizes, &self.a, &b),
         };
+        let one_row = sizes.0 == 1 && matches!(self.b, Right::Packed(_));
         // The level is a constant of each instance: one of the three remains.
         match (S::LEVEL, narrow) {
+            (Level::Avx512, _) if one_row => run::<S, 1, 2>(simd, self, path),
             (Level::Avx512, false) => run::<S, 14, 2>(simd, self, path),
             (Level::Avx512, true) => run::<S, 14, 1>(simd, self, path),
+            (Level::Avx2, _) if one_row => run::<S, 1, 1>(simd, self, path),
             (Level::Avx2, _) => run::<S, 6, 1>(simd, self, path),
             (Level::Scalar | Level::Portable, _) => run::<S, 2, 1>(simd, self, path),
         }
@@ -129,16 +144,6 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
         skip,
         scratch,
     } = product;
-    let a = Side {
-        operand: a,
-        first: origin.0,
-        count: output.c.rows(),
-    };
-    let b = Side {
-        operand: b.transposed(),
-        first: origin.1,
-        count: output.c.cols(),
-    };
     let mut target = Target {
         output,
         origin,
@@ -146,10 +151,36 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
         first: true,
         last: false,
     };
+    let (m, n) = (target.output.c.rows(), target.output.c.cols());
+    let a = Side {
+        operand: a,
+        first: origin.0,
+        count: m,
+    };
+    let b = match b {
+        Right::Packed(panels) => {
+            let lanes = packed::Lanes::Packed(panels, origin.1, n);
+            return packed::multiply::<S, MR, NV>(
+                simd,
+                a,
+                lanes,
+                depth,
+                skip,
+                &mut target,
+                scratch,
+            );
+        }
+        Right::Loose(b) => Side {
+            operand: b.transposed(),
+            first: origin.1,
+            count: n,
+        },
+    };
     let (rows, lanes) = if path == Path::Turned { (b, a) } else { (a, b) };
     match path {
         Path::Packed => {
-            packed::multiply::<S, MR, NV>(simd, (rows, lanes), depth, skip, &mut target, scratch);
+            let lanes = packed::Lanes::Loose(lanes);
+            packed::multiply::<S, MR, NV>(simd, rows, lanes, depth, skip, &mut target, scratch);
         }
         _ if lanes.count == 1 => {
             gemv::multiply(simd, (rows, lanes), depth, path, &mut target, scratch);

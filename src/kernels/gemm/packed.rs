@@ -6,6 +6,7 @@ use super::Side;
 use super::blocking::Blocking;
 use super::epilogue::Target;
 use super::pack::pack;
+use super::panels::Panels;
 use super::skip::Skip;
 use super::tile;
 
@@ -26,11 +27,31 @@ fn block_lens(blocking: &Blocking, rows: usize, lanes: usize, k: usize) -> (usiz
     )
 }
 
+/// The lanes of a product.
+#[derive(Clone, Copy)]
+pub(super) enum Lanes<'a> {
+    /// To be packed.
+    Loose(Side<'a>),
+    /// Packed before; the part's first column, a multiple of nr, and how many it has.
+    Packed(Panels<'a>, usize, usize),
+}
+
+impl Lanes<'_> {
+    #[inline(always)]
+    fn count(&self) -> usize {
+        match self {
+            Lanes::Loose(side) => side.count,
+            Lanes::Packed(_, _, count) => *count,
+        }
+    }
+}
+
 /// Multiplies rows by lanes.
 #[inline(always)]
 pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
     simd: S,
-    (rows, lanes): (Side<'_>, Side<'_>),
+    rows: Side<'_>,
+    lanes: Lanes<'_>,
     k: usize,
     skip: Option<Skip<'_>>,
     target: &mut Target<'_, '_>,
@@ -39,10 +60,10 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
     let blocking = Blocking::of(S::LEVEL);
     let Blocking { mc, nc, .. } = blocking;
     let (nr, kc) = (NV * LANES, blocking.depth_step(k));
-    let (rows_len, _) = block_lens(&blocking, rows.count, lanes.count, k);
+    let (rows_len, _) = block_lens(&blocking, rows.count, lanes.count(), k);
     let (rows_scratch, lanes_scratch) = scratch.split_at_mut(rows_len);
-    for jc in (0..lanes.count).step_by(nc) {
-        let cols = nc.min(lanes.count - jc);
+    for jc in (0..lanes.count()).step_by(nc) {
+        let cols = nc.min(lanes.count() - jc);
         // A product without depth still has an epilogue, so this loop runs at least once.
         for pc in (0..k.max(1)).step_by(kc) {
             let depth = kc.min(k - pc);
@@ -54,14 +75,22 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
                 let block = rows.block(ic, count, pc, depth);
                 pack(simd, rows.operand, block, MR, rows_block);
                 for jr in (0..cols).step_by(nr) {
-                    let lanes_panel = &mut lanes_scratch[jr * depth..(jr + nr) * depth];
-                    // Packed just before its first use, a panel is still near.
-                    if ic == 0 {
-                        let block = lanes.block(jc + jr, nr.min(cols - jr), pc, depth);
-                        pack(simd, lanes.operand, block, nr, lanes_panel);
-                    }
+                    let panel = match lanes {
+                        Lanes::Packed(panels, first, _) => {
+                            panels.panel(nr, first + jc + jr, pc, depth)
+                        }
+                        Lanes::Loose(side) => {
+                            let panel = &mut lanes_scratch[jr * depth..(jr + nr) * depth];
+                            // Packed just before its first use, a panel is still near.
+                            if ic == 0 {
+                                let block = side.block(jc + jr, nr.min(cols - jr), pc, depth);
+                                pack(simd, side.operand, block, nr, panel);
+                            }
+                            panel
+                        }
+                    };
                     for ir in (0..count).step_by(MR) {
-                        let panels = (&rows_block[ir * depth..(ir + MR) * depth], &*lanes_panel);
+                        let panels = (&rows_block[ir * depth..(ir + MR) * depth], panel);
                         let at = (ic + ir, jc + jr);
                         let tile = sums::<S, MR, NV>(simd, panels, pc, skip, target, at);
                         target.put(simd, &tile, at);

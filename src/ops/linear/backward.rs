@@ -7,7 +7,7 @@ use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::Result;
 use crate::exec::{column_sums, current_isa};
-use crate::kernels::gemm::{Operand, Plane, TileEpilogue};
+use crate::kernels::gemm::{Operand, Plane, Right, TileEpilogue};
 use crate::mask::Mask;
 use crate::ops::activation::{activate_backward, activate_backward_in_place};
 use crate::ops::check::{check_length, check_shape};
@@ -127,7 +127,7 @@ fn backward_products(
     if let Some(out) = grads.x {
         let factors = Factors {
             a: dz,
-            b: operand(w),
+            b: Right::Loose(operand(w)),
             depth: n,
             skip: x.skip(Plane::RowsCols),
         };
@@ -140,7 +140,7 @@ fn backward_products(
     if let Some(out) = grads.w {
         let factors = Factors {
             a: dz.transposed(),
-            b: x.operand(),
+            b: Right::Loose(x.operand()),
             depth: m,
             skip: x.skip(Plane::DepthCols),
         };

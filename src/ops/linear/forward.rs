@@ -6,7 +6,7 @@ use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_chunk};
-use crate::kernels::gemm::{Merge, Output, Plane, TileEpilogue};
+use crate::kernels::gemm::{Merge, Output, Plane, Right, TileEpilogue};
 use crate::kernels::keep::Positive;
 use crate::mask::Mask;
 use crate::ops::check::{Contiguous, check_shape};
@@ -78,7 +78,7 @@ pub fn linear_into<'a, 'b, 'c>(
     };
     let factors = Factors {
         a: x.operand(),
-        b: operand(w).transposed(),
+        b: Right::Loose(operand(w).transposed()),
         depth,
         skip: x.skip(Plane::RowsDepth),
     };
@@ -99,17 +99,17 @@ pub fn linear_into<'a, 'b, 'c>(
 }
 
 /// A forward pass whose arguments are checked.
-struct Forward<'a> {
-    isa: Isa,
-    factors: Factors<'a>,
-    epilogue: &'a Epilogue<'a>,
-    bias: Option<&'a [f32]>,
-    shape: [usize; 2],
+pub(super) struct Forward<'a> {
+    pub(super) isa: Isa,
+    pub(super) factors: Factors<'a>,
+    pub(super) epilogue: &'a Epilogue<'a>,
+    pub(super) bias: Option<&'a [f32]>,
+    pub(super) shape: [usize; 2],
 }
 
 impl Forward<'_> {
     /// Draws the bits and forgets them.
-    fn run(&self, y: &mut [f32]) -> Result<()> {
+    pub(super) fn run(&self, y: &mut [f32]) -> Result<()> {
         let mut kept = self.epilogue.dropout.map(|_| Mask::none(y.len()));
         self.draw(&mut kept);
         let output = Output::only(self.matrix(y)?);

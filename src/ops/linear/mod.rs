@@ -3,11 +3,13 @@
 mod backward;
 mod forward;
 mod input;
+mod packed;
 mod saved;
 
 pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
 pub use forward::{linear, linear_into};
 pub use input::LinearInput;
+pub use packed::{PackedWeights, linear_packed, linear_packed_into};
 pub use saved::Saved;
 
 use crate::epilogue::Epilogue;
@@ -37,14 +39,20 @@ fn check_linear(
 ) -> Result<(usize, usize, usize)> {
     check_rank("weights of linear", w, 2)?;
     let (m, n, k) = check_product(x, w.transpose(0, 1)?)?;
+    check_epilogue(epilogue, m, n)?;
+    Ok((m, n, k))
+}
+
+/// Whether an epilogue fits a product of `m` rows and `n` columns.
+fn check_epilogue(epilogue: &Epilogue<'_>, m: usize, n: usize) -> Result<()> {
     if let Some(bias) = epilogue.bias {
         check_shape("bias of linear", &[n], bias.shape())?;
     }
     let len = m
         .checked_mul(n)
         .ok_or(Error::Overflow("output of linear"))?;
-    if let Some(dropout) = &epilogue.dropout {
-        check_end(dropout, len)?;
+    match &epilogue.dropout {
+        Some(dropout) => check_end(dropout, len),
+        None => Ok(()),
     }
-    Ok((m, n, k))
 }
