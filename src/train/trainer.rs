@@ -143,47 +143,29 @@ impl Trainer {
         if self.buffers.rows != labels.len() {
             self.buffers = Buffers::new(&self.model, labels.len())?;
         }
-        let dropouts = self.dropouts()?;
-        self.forward(x, &dropouts)?;
+        self.forward(x)?;
         let batch = self.loss(labels)?;
-        self.backward(&dropouts)?;
+        self.backward(x)?;
         self.update()?;
         Ok(batch)
     }
 
-    /// The dropout of each layer's input and of the last one's output in this step.
-    fn dropouts(&self) -> Result<Vec<Option<Dropout>>> {
-        let step = self.key.fold_in(self.steps);
-        let rates = self.model.layers.iter().map(|layer| layer.config.p);
-        let rates = std::iter::once(self.model.input_p).chain(rates);
-        let dropouts = (0..).zip(rates).map(|(layer, p)| match p {
-            0.0 => Ok(None),
-            p => Dropout::new(step.fold_in(layer), p).map(Some),
-        });
-        dropouts.collect()
-    }
-
-    fn forward(&mut self, x: View<'_>, dropouts: &[Option<Dropout>]) -> Result<()> {
+    fn forward(&mut self, x: View<'_>) -> Result<()> {
         let Buffers {
             input,
             layers: buffers,
             ..
         } = &mut self.buffers;
-        // A rate of zero copies, which is cheap beside the layers.
-        let first = dropouts[0].map_or_else(|| Dropout::new(self.key, 0.0), Ok)?;
-        dropout_into(x, &first, &mut *input, None::<&mut Mask>)?;
-        let mut input: &Tensor = input;
-        for ((layer, buffer), &dropout) in self.model.layers.iter().zip(buffers).zip(&dropouts[1..])
-        {
+        let key = self.key.fold_in(self.steps);
+        if let Some(dropout) = dropout_of(key, 0, self.model.input_p)? {
+            dropout_into(x, &dropout, &mut *input, None::<&mut Mask>)?;
+        }
+        let mut input = first_input(x, input, self.model.input_p);
+        for ((i, layer), buffer) in (1..).zip(&self.model.layers).zip(buffers) {
             let LayerBuffers { output, saved, .. } = buffer;
-            linear_into(
-                input,
-                &layer.w,
-                &layer.epilogue(dropout),
-                &mut *output,
-                Some(saved),
-            )?;
-            input = output;
+            let epilogue = layer.epilogue(dropout_of(key, i, layer.config.p)?);
+            linear_into(input, &layer.w, &epilogue, &mut *output, Some(saved))?;
+            input = output.view();
         }
         Ok(())
     }
@@ -203,14 +185,15 @@ impl Trainer {
         })
     }
 
-    fn backward(&mut self, dropouts: &[Option<Dropout>]) -> Result<()> {
+    fn backward(&mut self, x: View<'_>) -> Result<()> {
         let Buffers {
             input,
             layers: buffers,
             ..
         } = &mut self.buffers;
-        for i in (0..self.model.layers.len()).rev() {
-            let layer = &self.model.layers[i];
+        let key = self.key.fold_in(self.steps);
+        let first = first_input(x, input, self.model.input_p);
+        for (i, layer) in self.model.layers.iter().enumerate().rev() {
             let (before, after) = buffers.split_at_mut(i);
             let LayerBuffers {
                 gradient,
@@ -220,22 +203,17 @@ impl Trainer {
                 ..
             } = &mut after[0];
             let (x, dx) = match before.last_mut() {
-                None => (&*input, None),
-                Some(previous) => (&previous.output, Some(previous.gradient.view_mut())),
+                None => (first, None),
+                Some(previous) => (previous.output.view(), Some(previous.gradient.view_mut())),
             };
             let grads = LinearGradsInto {
                 x: dx,
                 w: Some(dw.view_mut()),
                 bias: Some(dbias.view_mut()),
             };
-            linear_backward_into(
-                &*gradient,
-                x,
-                &layer.w,
-                &layer.epilogue(dropouts[i + 1]),
-                saved,
-                grads,
-            )?;
+            let dropout = dropout_of(key, i as u64 + 1, layer.config.p)?;
+            let epilogue = layer.epilogue(dropout);
+            linear_backward_into(&*gradient, x, &layer.w, &epilogue, saved, grads)?;
         }
         Ok(())
     }
@@ -265,6 +243,19 @@ impl Trainer {
             rows: labels.len(),
         })
     }
+}
+
+/// The dropout of the network's input (`layer` 0) or of a layer's output (from 1 on) in one step.
+fn dropout_of(step: Key, layer: u64, p: f64) -> Result<Option<Dropout>> {
+    match p {
+        0.0 => Ok(None),
+        p => Dropout::new(step.fold_in(layer), p).map(Some),
+    }
+}
+
+/// What the first layer reads: the batch, or what dropout left of it.
+fn first_input<'a>(x: View<'a>, dropped: &'a Tensor, p: f64) -> View<'a> {
+    if p == 0.0 { x } else { dropped.view() }
 }
 
 fn check_batch(model: &Mlp, x: View<'_>, labels: &[u32]) -> Result<()> {

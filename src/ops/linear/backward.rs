@@ -6,12 +6,12 @@ use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::Result;
-use crate::exec::{column_sums, current_isa};
+use crate::exec::{column_sums, current_isa, with_scratch};
 use crate::kernels::gemm::{Operand, Plane, Right, TileEpilogue};
 use crate::mask::Mask;
-use crate::ops::activation::{activate_backward, activate_backward_in_place};
+use crate::ops::activation::{activate_backward_in_place, activate_backward_into};
 use crate::ops::check::{check_length, check_shape};
-use crate::ops::dropout::dropout_backward;
+use crate::ops::dropout::dropout_backward_into;
 use crate::ops::elementwise::copy_into;
 use crate::ops::matmul::{Factors, operand, product_into};
 use crate::simd::Isa;
@@ -91,8 +91,12 @@ pub fn linear_backward_into<'a, 'b, 'c>(
     let isa = current_isa()?;
     let scale = epilogue.dropout.as_ref().map_or(1.0, Dropout::scale);
     if let Some(sums) = &saved.pre_activation {
-        let dz = smooth_gradient(g, epilogue, saved.kept.as_ref(), sums)?;
-        return backward_products(isa, operand(dz.view()), x, w, (m, n, k), grads);
+        // Checked with the shapes: `sums` holds as many.
+        return with_scratch(m * n, |dz| {
+            smooth_gradient(g, epilogue, saved.kept.as_ref(), sums, dz)?;
+            let dz = View::contiguous(dz, &[m, n])?;
+            backward_products(isa, operand(dz), x, w, (m, n, k), grads)
+        });
     }
     let g = Operand {
         bits: saved.kept.as_ref().map(|kept| bits(kept, n, scale)),
@@ -107,13 +111,15 @@ fn smooth_gradient(
     epilogue: &Epilogue<'_>,
     kept: Option<&Mask>,
     sums: &Tensor,
-) -> Result<Tensor> {
+    dz: &mut [f32],
+) -> Result<()> {
     let Some(dropout) = &epilogue.dropout else {
-        return activate_backward(g, sums, epilogue.activation);
+        let dz = ViewMut::contiguous(dz, sums.shape())?;
+        return activate_backward_into(g, sums, epilogue.activation, dz);
     };
-    let mut dz = dropout_backward(g, dropout, kept)?;
-    activate_backward_in_place(&mut dz, sums, epilogue.activation)?;
-    Ok(dz)
+    dropout_backward_into(g, dropout, kept, ViewMut::contiguous(dz, sums.shape())?)?;
+    let dz = ViewMut::contiguous(dz, sums.shape())?;
+    activate_backward_in_place(dz, sums, epilogue.activation)
 }
 
 fn backward_products(
