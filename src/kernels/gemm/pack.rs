@@ -85,6 +85,20 @@ impl<'a> Operand<'a> {
         }
     }
 
+    /// Where an element lies, or would lie: for prefetching only.
+    #[inline(always)]
+    fn address(&self, row: usize, col: usize) -> *const f32 {
+        let Matrix {
+            data,
+            row_stride,
+            col_stride,
+        } = self.matrix;
+        let at = row
+            .wrapping_mul(row_stride)
+            .wrapping_add(col.wrapping_mul(col_stride));
+        data.as_ptr().wrapping_add(at)
+    }
+
     /// Up to 16 elements of one row, selected and scaled; the absent ones are zero.
     #[inline(always)]
     pub(crate) fn neighbours<S: Simd>(
@@ -119,6 +133,11 @@ impl<'a> Operand<'a> {
         }
     }
 }
+
+/// How far ahead of its use a block's memory is asked for, along 16 rows at once and along single rows: the
+/// processor follows neither far enough by itself.
+const ELEMENTS_AHEAD: usize = 64;
+const ROWS_AHEAD: usize = 8;
 
 /// The rectangle of an operand that one block packs: rows are depth for B and neighbours for A, so both
 /// are spoken of as `neighbours` and `depth`.
@@ -172,7 +191,9 @@ fn pack_along<S: Simd>(
     for (d, out) in panel.chunks_exact_mut(width).take(block.depth).enumerate() {
         for start in (0..block.count).step_by(LANES) {
             let count = LANES.min(block.count - start);
-            let x = operand.along_row(simd, block.first_depth + d, block.first + start, count);
+            let at = (block.first_depth + d, block.first + start);
+            simd.prefetch(operand.address(at.0 + ROWS_AHEAD, at.1));
+            let x = operand.along_row(simd, at.0, at.1, count);
             simd.store_up_to(x, &mut out[start..start + count]);
         }
     }
@@ -195,6 +216,7 @@ fn pack_across<S: Simd>(
             let mut rows = [simd.splat(0.0); LANES];
             for (i, row) in rows.iter_mut().enumerate().take(count) {
                 let at = (block.first + start + i, block.first_depth + d);
+                simd.prefetch(operand.address(at.0, at.1 + ELEMENTS_AHEAD));
                 *row = operand.along_row(simd, at.0, at.1, depth);
             }
             let columns = simd.transpose(rows);
