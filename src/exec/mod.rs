@@ -4,12 +4,14 @@
 //! work. Threads are the ambient rayon pool's: the global one, or the one whose `install` the caller is
 //! in; this crate never builds or resizes one. How work is cut never decides a result.
 
+mod batch;
 mod isa;
 mod product;
 mod rows;
 mod scratch;
 mod share;
 
+pub(crate) use batch::{Batch, products};
 pub(crate) use isa::current_isa;
 pub(crate) use product::{Job, column_sums, product};
 pub(crate) use rows::{for_each_rows, for_each_rows_and_item};
