@@ -2,10 +2,12 @@
 
 use std::cell::Cell;
 
+use crate::mask::Mask;
 use crate::simd::LANES;
 
 thread_local! {
     static BUFFER: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    static MASK: Cell<Option<Mask>> = const { Cell::new(None) };
 }
 
 /// Calls `f` with `len` elements of scratch that begin on a cache line; what they hold is unspecified.
@@ -19,5 +21,15 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R 
     let skip = buffer.as_ptr().align_offset(64).min(LANES);
     let result = f(&mut buffer[skip..skip + len]);
     BUFFER.set(buffer);
+    result
+}
+
+/// Calls `f` with a mask that drops all of `len` elements, in memory that this thread keeps: as much as the
+/// longest mask it ever asked for. A nested call gets a mask of its own.
+pub(crate) fn with_mask<R>(len: usize, f: impl FnOnce(&mut Mask) -> R) -> R {
+    let mut mask = MASK.take().unwrap_or_default();
+    mask.reset(len);
+    let result = f(&mut mask);
+    MASK.set(Some(mask));
     result
 }

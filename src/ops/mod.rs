@@ -31,7 +31,8 @@ pub use elementwise::{
     scale_into, sub, sub_into,
 };
 pub use linear::{
-    LinearGrads, LinearGradsInto, Saved, linear, linear_backward, linear_backward_into, linear_into,
+    LinearGrads, LinearGradsInto, Residuals, Saved, linear, linear_backward, linear_backward_into,
+    linear_into,
 };
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};

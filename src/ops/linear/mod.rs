@@ -2,10 +2,12 @@
 
 mod backward;
 mod forward;
+mod residuals;
 mod saved;
 
 pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
 pub use forward::{linear, linear_into};
+pub use residuals::Residuals;
 pub use saved::Saved;
 
 use crate::epilogue::Epilogue;
