@@ -12,7 +12,7 @@ use crate::simd::{Isa, dispatch};
 
 /// Multiply-adds that are worth a thread: some 3 microseconds of AVX-512, against one or two for handing
 /// the work over.
-const GRAIN: usize = 1 << 18;
+pub(super) const GRAIN: usize = 1 << 18;
 
 /// A product to share.
 pub(crate) struct Job<'a, 'm> {
@@ -64,6 +64,11 @@ pub(crate) fn product(isa: Isa, job: Job<'_, '_>) {
     let (m, n) = (job.output.c.rows(), job.output.c.cols());
     let threads = threads_for(m, n, job.depth, rayon::current_num_threads());
     share(isa, job, (0, 0), threads);
+}
+
+/// Computes the product on the caller's thread.
+pub(super) fn product_alone(isa: Isa, job: Job<'_, '_>) {
+    alone(isa, job, (0, 0));
 }
 
 fn share(isa: Isa, job: Job<'_, '_>, origin: (usize, usize), threads: usize) {

@@ -1,12 +1,14 @@
 //! Buffers that each thread keeps between calls, so that a steady state allocates nothing.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 
+use crate::mask::Mask;
 use crate::simd::LANES;
 
 thread_local! {
     /// The buffers that are not in use; the last one was given back last.
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
+    static MASK: Cell<Option<Mask>> = const { Cell::new(None) };
 }
 
 /// Calls `f` with `len` elements of scratch that begin on a cache line; what they hold is unspecified.
@@ -20,5 +22,15 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R 
     let skip = buffer.as_ptr().align_offset(64).min(LANES);
     let result = f(&mut buffer[skip..skip + len]);
     BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
+    result
+}
+
+/// Calls `f` with a mask that drops all of `len` elements, in memory that this thread keeps: as much as the
+/// longest mask it ever asked for. A nested call gets a mask of its own.
+pub(crate) fn with_mask<R>(len: usize, f: impl FnOnce(&mut Mask) -> R) -> R {
+    let mut mask = MASK.take().unwrap_or_default();
+    mask.reset(len);
+    let result = f(&mut mask);
+    MASK.set(Some(mask));
     result
 }

@@ -244,6 +244,13 @@ impl Mask {
         &mut self.words
     }
 
+    /// Becomes a mask that drops all of `len` elements, in the same memory if it suffices.
+    pub(crate) fn reset(&mut self, len: usize) {
+        self.words.clear();
+        self.words.resize(words_for(len), 0);
+        self.len = len;
+    }
+
     /// Restores the invariant that bits past the end are zero.
     pub(crate) fn clear_tail(&mut self) {
         let used = self.len % 64;

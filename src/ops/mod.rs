@@ -5,6 +5,7 @@
 //! returns an error has written nothing.
 
 mod activation;
+mod batched;
 mod check;
 mod dropout;
 mod elementwise;
@@ -20,6 +21,7 @@ pub use activation::{
     activate_in_place, activate_into, erf, erf_into, exp, exp_into, gelu, gelu_erf, gelu_erf_into,
     gelu_into, ln, ln_into, relu, relu_into, sigmoid, sigmoid_into, tanh, tanh_into,
 };
+pub use batched::{batched_matmul, batched_matmul_into};
 pub use dropout::{
     dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,
     dropout_inference, dropout_inference_in_place, dropout_into,
@@ -29,8 +31,8 @@ pub use elementwise::{
     scale_into, sub, sub_into,
 };
 pub use linear::{
-    LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Saved, linear, linear_backward,
-    linear_backward_into, linear_into, linear_packed, linear_packed_into,
+    LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, linear,
+    linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
 };
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};

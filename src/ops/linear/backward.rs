@@ -1,8 +1,6 @@
 //! The backward pass.
 
-use super::saved::is_smooth;
-use super::{LinearInput, Saved, bits, check_linear};
-use crate::activation::Activation;
+use super::{LinearInput, Residuals, bits, check_linear};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::Result;
@@ -10,7 +8,7 @@ use crate::exec::{column_sums, current_isa, with_scratch};
 use crate::kernels::gemm::{Operand, Plane, Right, TileEpilogue};
 use crate::mask::Mask;
 use crate::ops::activation::{activate_backward_in_place, activate_backward_into};
-use crate::ops::check::{check_length, check_shape};
+use crate::ops::check::check_shape;
 use crate::ops::dropout::dropout_backward_into;
 use crate::ops::elementwise::copy_into;
 use crate::ops::matmul::{Factors, operand, product_into};
@@ -40,17 +38,19 @@ pub struct LinearGradsInto<'a> {
 }
 
 /// The gradients of [`linear`](crate::ops::linear), from the gradient `g` of its output (shape `[m, n]`), its inputs and what
-/// it saved.
+/// it saved: a `&Saved`, or [`Saved::with_output`](crate::ops::Saved::with_output) where ReLU's bits were not
+/// saved. The gradients are the same, bit for bit.
 ///
 /// # Errors
 /// [`Error::Rank`](crate::Error::Rank), [`Error::Shape`](crate::Error::Shape) or [`Error::Length`](crate::Error::Length) if the shapes do not fit or `saved` is another
-/// call's; [`Error::Overflow`](crate::Error::Overflow) if a gradient does not fit in memory.
-pub fn linear_backward<'a, 'b, 'c>(
+/// call's; [`Error::Unsupported`](crate::Error::Unsupported) if ReLU's bits were not saved and no output is
+/// given; [`Error::Overflow`](crate::Error::Overflow) if a gradient does not fit in memory.
+pub fn linear_backward<'a, 'b, 'c, 'd>(
     g: impl Into<View<'a>>,
     x: impl Into<LinearInput<'b>>,
     w: impl Into<View<'c>>,
     epilogue: &Epilogue<'_>,
-    saved: &Saved,
+    saved: impl Into<Residuals<'d>>,
 ) -> Result<LinearGrads> {
     let (g, x, w) = (g.into(), x.into(), w.into());
     let (_, n, _) = check_linear(x.x, w, epilogue)?;
@@ -75,34 +75,36 @@ pub fn linear_backward<'a, 'b, 'c>(
 ///
 /// # Errors
 /// As [`linear_backward`], and [`Error::Shape`](crate::Error::Shape) if a gradient has another shape than its variable.
-pub fn linear_backward_into<'a, 'b, 'c>(
+pub fn linear_backward_into<'a, 'b, 'c, 'd>(
     g: impl Into<View<'a>>,
     x: impl Into<LinearInput<'b>>,
     w: impl Into<View<'c>>,
     epilogue: &Epilogue<'_>,
-    saved: &Saved,
+    saved: impl Into<Residuals<'d>>,
     grads: LinearGradsInto<'_>,
 ) -> Result<()> {
-    let (g, x, w) = (g.into(), x.into(), w.into());
+    let (g, x, w, saved) = (g.into(), x.into(), w.into(), saved.into());
     let (m, n, k) = check_linear(x.x, w, epilogue)?;
     check_shape("gradient of linear's output", &[m, n], g.shape())?;
     check_grads(&grads, m, n, k)?;
-    check_saved(epilogue, saved, m, n)?;
+    saved.check(epilogue, m, n)?;
     let isa = current_isa()?;
     let scale = epilogue.dropout.as_ref().map_or(1.0, Dropout::scale);
-    if let Some(sums) = &saved.pre_activation {
+    if let Some(sums) = saved.pre_activation() {
         // Checked with the shapes: `sums` holds as many.
         return with_scratch(m * n, |dz| {
-            smooth_gradient(g, epilogue, saved.kept.as_ref(), sums, dz)?;
+            smooth_gradient(g, epilogue, saved.kept(), sums, dz)?;
             let dz = View::contiguous(dz, &[m, n])?;
             backward_products(isa, operand(dz), x, w, (m, n, k), grads)
         });
     }
-    let g = Operand {
-        bits: saved.kept.as_ref().map(|kept| bits(kept, n, scale)),
-        ..operand(g)
-    };
-    backward_products(isa, g, x, w, (m, n, k), grads)
+    saved.with_kept(isa, epilogue, m * n, |kept| {
+        let g = Operand {
+            bits: kept.map(|kept| bits(kept, n, scale)),
+            ..operand(g)
+        };
+        backward_products(isa, g, x, w, (m, n, k), grads)
+    })
 }
 
 /// The gradient before a smooth activation: through dropout, then times the derivative.
@@ -172,19 +174,4 @@ fn check_grads(grads: &LinearGradsInto<'_>, m: usize, n: usize, k: usize) -> Res
     check("gradient of linear's input", &[m, k], &grads.x)?;
     check("gradient of linear's weights", &[n, k], &grads.w)?;
     check("gradient of linear's bias", &[n], &grads.bias)
-}
-
-fn check_saved(epilogue: &Epilogue<'_>, saved: &Saved, m: usize, n: usize) -> Result<()> {
-    let what = "saved state of linear";
-    let bits = epilogue.dropout.is_some() || epilogue.activation == Activation::Relu;
-    let found = saved.kept.as_ref().map_or(0, Mask::len);
-    let expected = if bits { m * n } else { 0 };
-    check_length(what, expected, found)?;
-    let found = saved.pre_activation.as_ref().map_or(&[][..], Tensor::shape);
-    let expected: &[usize] = if is_smooth(epilogue.activation) {
-        &[m, n]
-    } else {
-        &[]
-    };
-    check_shape(what, expected, found)
 }

@@ -5,7 +5,7 @@ use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::exec::{current_isa, for_each_chunk};
+use crate::exec::{current_isa, for_each_chunk, with_mask};
 use crate::kernels::gemm::{Merge, Output, Plane, Right, TileEpilogue};
 use crate::kernels::keep::Positive;
 use crate::mask::Mask;
@@ -54,7 +54,8 @@ pub fn linear<'a, 'b>(
     Ok((out, saved))
 }
 
-/// [`linear`] into given memory; without `saved` nothing is kept for a backward pass.
+/// [`linear`] into given memory; without `saved` nothing is kept for a backward pass, and with
+/// [`Saved::recomputing`] no bits are.
 ///
 /// # Errors
 /// As [`linear`], and [`Error::Shape`] if `out` is not `[m, n]`.
@@ -92,9 +93,12 @@ pub fn linear_into<'a, 'b, 'c>(
     match saved {
         Some(saved) => {
             saved.prepare(epilogue, &[m, n])?;
-            layer.run_and_save(y, saved)
+            match saved.recomputes {
+                true => layer.run(y, saved.pre_activation.as_mut()),
+                false => layer.run_and_save(y, saved),
+            }
         }
-        None => layer.run(y),
+        None => layer.run(y, None),
     }
 }
 
@@ -109,11 +113,21 @@ pub(super) struct Forward<'a> {
 
 impl Forward<'_> {
     /// Draws the bits and forgets them.
-    pub(super) fn run(&self, y: &mut [f32]) -> Result<()> {
-        let mut kept = self.epilogue.dropout.map(|_| Mask::none(y.len()));
-        self.draw(&mut kept);
-        let output = Output::only(self.matrix(y)?);
-        finish_product(self.isa, self.factors, self.tile(kept.as_ref()), output);
+    pub(super) fn run(&self, y: &mut [f32], pre: Option<&mut Tensor>) -> Result<()> {
+        let mut pre = pre.map(Tensor::view_mut);
+        let output = Output {
+            pre: pre.as_mut().and_then(matrix_mut),
+            ..Output::only(self.matrix(y)?)
+        };
+        let finish =
+            |kept: Option<&Mask>| finish_product(self.isa, self.factors, self.tile(kept), output);
+        match &self.epilogue.dropout {
+            None => finish(None),
+            Some(dropout) => with_mask(self.shape.iter().product(), |kept| {
+                draw(self.isa, dropout, kept);
+                finish(Some(kept));
+            }),
+        }
         Ok(())
     }
 
@@ -122,6 +136,7 @@ impl Forward<'_> {
         let Saved {
             kept,
             pre_activation,
+            ..
         } = saved;
         self.draw(kept);
         let mut pre = pre_activation.as_mut().map(Tensor::view_mut);
@@ -198,7 +213,7 @@ impl Forward<'_> {
 }
 
 /// Replaces the dropout decisions by the merged ones: dropped or cut by ReLU, the output is zero.
-fn merge_sign(isa: Isa, y: &[f32], kept: &mut Mask) {
+pub(super) fn merge_sign(isa: Isa, y: &[f32], kept: &mut Mask) {
     for_each_chunk(kept.words_mut(), SIGN_WORD_WEIGHT, |start, words| {
         let y = &y[64 * start..y.len().min(64 * (start + words.len()))];
         dispatch(isa, Positive { y, words });

@@ -4,12 +4,14 @@ mod backward;
 mod forward;
 mod input;
 mod packed;
+mod residuals;
 mod saved;
 
 pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
 pub use forward::{linear, linear_into};
 pub use input::LinearInput;
 pub use packed::{PackedWeights, linear_packed, linear_packed_into};
+pub use residuals::Residuals;
 pub use saved::Saved;
 
 use crate::epilogue::Epilogue;

@@ -123,7 +123,7 @@ pub fn linear_packed_into<'a, 'b>(
         bias: bias.as_ref().map(Contiguous::as_slice),
         shape,
     };
-    layer.run(y)
+    layer.run(y, None)
 }
 
 /// The shape of the output.
