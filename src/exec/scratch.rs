@@ -1,23 +1,24 @@
 //! Buffers that each thread keeps between calls, so that a steady state allocates nothing.
 
-use std::cell::Cell;
+use std::cell::RefCell;
 
 use crate::simd::LANES;
 
 thread_local! {
-    static BUFFER: Cell<Vec<f32>> = const { Cell::new(Vec::new()) };
+    /// One for each depth of nesting, the outermost last.
+    static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Calls `f` with `len` elements of scratch that begin on a cache line; what they hold is unspecified.
-/// A nested call gets a buffer of its own.
+/// A nested call gets a buffer of its own, the same one each time.
 pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
-    let mut buffer = BUFFER.take();
+    let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < len + LANES {
         buffer.resize(len + LANES, 0.0);
     }
     // `align_offset` may decline to answer; alignment is for speed only.
     let skip = buffer.as_ptr().align_offset(64).min(LANES);
     let result = f(&mut buffer[skip..skip + len]);
-    BUFFER.set(buffer);
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
     result
 }

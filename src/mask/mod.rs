@@ -2,12 +2,15 @@
 
 mod bits;
 mod iter;
+mod unit;
 
 use std::fmt;
 
 use crate::error::{Error, Result};
 pub(crate) use bits::{bits_at, copy_bits, words_for};
 pub use iter::Kept;
+pub use unit::UnitMask;
+pub(crate) use unit::check_units;
 
 /// Which elements of a tensor are kept: bit `i % 64` of word `i / 64` is 1 if element i is.
 ///
@@ -240,6 +243,12 @@ impl Mask {
     /// The words of a mask that is about to be written whole; the writer keeps the tail zero.
     pub(crate) fn words_mut(&mut self) -> &mut [u64] {
         &mut self.words
+    }
+
+    /// Another length, in the same memory where that is enough; the bits are to be written.
+    pub(crate) fn reset(&mut self, len: usize) {
+        self.words.resize(words_for(len), 0);
+        self.len = len;
     }
 
     /// Restores the invariant that bits past the end are zero.

@@ -29,7 +29,8 @@ pub use elementwise::{
     scale_into, sub, sub_into,
 };
 pub use linear::{
-    LinearGrads, LinearGradsInto, Saved, linear, linear_backward, linear_backward_into, linear_into,
+    LinearGrads, LinearGradsInto, Saved, UnitSaved, linear, linear_backward, linear_backward_into,
+    linear_into, unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};

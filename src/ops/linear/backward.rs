@@ -116,7 +116,8 @@ fn smooth_gradient(
     Ok(dz)
 }
 
-fn backward_products(
+/// The products of the gradient before the activation.
+pub(super) fn backward_products(
     isa: Isa,
     dz: Operand<'_>,
     x: View<'_>,
@@ -152,7 +153,12 @@ fn backward_products(
     Ok(())
 }
 
-fn check_grads(grads: &LinearGradsInto<'_>, m: usize, n: usize, k: usize) -> Result<()> {
+pub(super) fn check_grads(
+    grads: &LinearGradsInto<'_>,
+    m: usize,
+    n: usize,
+    k: usize,
+) -> Result<()> {
     let check = |what, expected: &[usize], grad: &Option<ViewMut<'_>>| {
         grad.as_ref()
             .map_or(Ok(()), |grad| check_shape(what, expected, grad.shape()))
@@ -162,7 +168,12 @@ fn check_grads(grads: &LinearGradsInto<'_>, m: usize, n: usize, k: usize) -> Res
     check("gradient of linear's bias", &[n], &grads.bias)
 }
 
-fn check_saved(epilogue: &Epilogue<'_>, saved: &Saved, m: usize, n: usize) -> Result<()> {
+pub(super) fn check_saved(
+    epilogue: &Epilogue<'_>,
+    saved: &Saved,
+    m: usize,
+    n: usize,
+) -> Result<()> {
     let what = "saved state of linear";
     let bits = epilogue.dropout.is_some() || epilogue.activation == Activation::Relu;
     let found = saved.kept.as_ref().map_or(0, Mask::len);

@@ -3,10 +3,14 @@
 mod backward;
 mod forward;
 mod saved;
+mod unit;
 
 pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
 pub use forward::{linear, linear_into};
 pub use saved::Saved;
+pub use unit::{
+    UnitSaved, unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
+};
 
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
