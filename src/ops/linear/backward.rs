@@ -153,12 +153,7 @@ pub(super) fn backward_products(
     Ok(())
 }
 
-pub(super) fn check_grads(
-    grads: &LinearGradsInto<'_>,
-    m: usize,
-    n: usize,
-    k: usize,
-) -> Result<()> {
+pub(super) fn check_grads(grads: &LinearGradsInto<'_>, m: usize, n: usize, k: usize) -> Result<()> {
     let check = |what, expected: &[usize], grad: &Option<ViewMut<'_>>| {
         grad.as_ref()
             .map_or(Ok(()), |grad| check_shape(what, expected, grad.shape()))

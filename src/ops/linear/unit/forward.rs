@@ -96,7 +96,12 @@ struct Narrow<'a> {
 }
 
 impl Narrow<'_> {
-    fn run(&self, shape: &Shape<'_>, mut out: ViewMut<'_>, saved: Option<&mut Saved>) -> Result<()> {
+    fn run(
+        &self,
+        shape: &Shape<'_>,
+        mut out: ViewMut<'_>,
+        saved: Option<&mut Saved>,
+    ) -> Result<()> {
         let all = dense(self.epilogue);
         let (Some(_), Some(y)) = (self.epilogue.output, out.as_mut_slice()) else {
             return linear_into(self.x, self.w, &all, out, saved);

@@ -61,7 +61,8 @@ impl UnitSaved {
 
     /// The operands of the narrow product: what was gathered, and of `x` and `w` what was not.
     pub(super) fn operands<'a>(&'a self, x: View<'a>, w: View<'a>) -> (View<'a>, View<'a>) {
-        let or = |gathered: &'a Option<Tensor>, whole| gathered.as_ref().map_or(whole, Tensor::view);
+        let or =
+            |gathered: &'a Option<Tensor>, whole| gathered.as_ref().map_or(whole, Tensor::view);
         (or(&self.x, x), or(&self.w, w))
     }
 
