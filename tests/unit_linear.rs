@@ -153,7 +153,7 @@ fn equals_the_dense_masked_layer() {
     });
 }
 
-/// Dense gradients of the layer by way of `ops::linear`'s parts: masks applied by hand.
+/// Every gradient that a mask drops is +0.0.
 fn check_selected(case: &Case, grads: &ops::LinearGrads) {
     let (_, k, n) = case.shape;
     let (input, output) = (
