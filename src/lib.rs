@@ -98,11 +98,11 @@ pub mod train;
 
 pub use activation::Activation;
 pub use dropout::{Dropout, Form};
-pub use epilogue::Epilogue;
+pub use epilogue::{Epilogue, UnitEpilogue};
 pub use error::{Error, Result};
 pub use kernels::gemm::Blocking;
 pub use key::Key;
-pub use mask::{BlockMask, Kept, Mask};
+pub use mask::{BlockMask, Kept, Mask, UnitMask};
 pub use simd::{Isa, Level};
 pub use tensor::{Dims, Iter, MAX_RANK, Tensor, View, ViewMut, broadcast_shapes};
 

@@ -6,13 +6,13 @@ use crate::mask::Mask;
 use crate::simd::LANES;
 
 thread_local! {
-    /// The buffers that are not in use; the last one was given back last.
+    /// One for each depth of nesting, the outermost last.
     static BUFFERS: RefCell<Vec<Vec<f32>>> = const { RefCell::new(Vec::new()) };
     static MASK: Cell<Option<Mask>> = const { Cell::new(None) };
 }
 
 /// Calls `f` with `len` elements of scratch that begin on a cache line; what they hold is unspecified.
-/// A nested call gets a buffer of its own.
+/// A nested call gets a buffer of its own, the same one each time.
 pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R {
     let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
     if buffer.len() < len + LANES {

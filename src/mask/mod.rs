@@ -3,6 +3,7 @@
 mod bits;
 mod blocks;
 mod iter;
+mod unit;
 
 use std::fmt;
 
@@ -10,6 +11,8 @@ use crate::error::{Error, Result};
 pub(crate) use bits::{bits_at, copy_bits, words_for};
 pub use blocks::BlockMask;
 pub use iter::Kept;
+pub use unit::UnitMask;
+pub(crate) use unit::check_units;
 
 /// Which elements of a tensor are kept: bit `i % 64` of word `i / 64` is 1 if element i is.
 ///

@@ -7,7 +7,7 @@ use crate::dropout::Dropout;
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_chunk, for_each_chunk_pair};
 use crate::kernels::dropout::{Apply, Draw, Forward, Stream};
-use crate::mask::{Mask, words_for};
+use crate::mask::{Mask, UnitMask, check_units, words_for};
 use crate::ops::check::{check_length, check_shape};
 use crate::ops::elementwise::{copy_into, scale_in_place};
 use crate::rng::Bernoulli;
@@ -52,6 +52,35 @@ impl Mask {
         self.words_mut().fill(0);
         draw(isa, dropout, self);
         Ok(())
+    }
+}
+
+impl UnitMask {
+    /// The keep bits of `units` units, those of [`Mask::draw`], with the dropout's scale.
+    ///
+    /// ```
+    /// use elision::{Dropout, Key, Mask, UnitMask};
+    /// let dropout = Dropout::new(Key::new(1), 0.5)?;
+    /// let units = UnitMask::draw(&dropout, 100)?;
+    /// assert_eq!(units.mask(), &Mask::draw(&dropout, 100)?);
+    /// assert_eq!((units.kept().len(), units.scale()), (units.mask().count_kept(), 2.0));
+    /// # Ok::<(), elision::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] if the number of units does not fit 32 bits, or the dropout's offset plus it does
+    /// not fit 64 bits.
+    pub fn draw(dropout: &Dropout, units: usize) -> Result<Self> {
+        check_units(units)?;
+        Self::over(Mask::draw(dropout, units)?, dropout.scale())
+    }
+
+    /// Draws the decisions of as many units anew, without allocating.
+    ///
+    /// # Errors
+    /// [`Error::Overflow`] if the dropout's offset plus the number of units does not fit 64 bits.
+    pub fn redraw(&mut self, dropout: &Dropout) -> Result<()> {
+        self.rewrite(dropout.scale(), |mask| mask.redraw(dropout))
     }
 }
 

@@ -31,8 +31,9 @@ pub use elementwise::{
     scale_into, sub, sub_into,
 };
 pub use linear::{
-    LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, linear,
+    LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved, linear,
     linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
+    unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};

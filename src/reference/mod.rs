@@ -8,6 +8,7 @@ pub mod math;
 pub mod reduce;
 pub mod softmax;
 pub mod stream;
+pub mod unit;
 
 pub use elementwise::{map, zip};
 pub use reduce::{max, mean, sum, sum_f64};

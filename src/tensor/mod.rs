@@ -138,6 +138,14 @@ impl Tensor {
         ViewMut::whole(self.as_mut_slice(), shape)
     }
 
+    /// Another shape, in the same memory where that is enough; what the elements hold is unspecified.
+    pub(crate) fn reset(&mut self, shape: &[usize]) -> Result<()> {
+        let shape = Dims::new(shape)?;
+        self.storage.resize(shape.count()?)?;
+        self.shape = shape;
+        Ok(())
+    }
+
     /// The same elements with another shape.
     ///
     /// # Errors

@@ -59,6 +59,21 @@ impl Storage {
         })
     }
 
+    /// Room for `new_len` elements, some of which may be those that were there.
+    pub(super) fn resize(&mut self, new_len: usize) -> Result<()> {
+        let Self::Blocks { blocks, len } = self else {
+            *self = Self::full(new_len, 0.0)?;
+            return Ok(());
+        };
+        let count = new_len.div_ceil(LANES);
+        blocks
+            .try_reserve(count.saturating_sub(blocks.len()))
+            .map_err(|_| Error::Overflow("tensor"))?;
+        blocks.resize(count, Block([0.0; LANES]));
+        *len = new_len;
+        Ok(())
+    }
+
     pub(super) fn as_slice(&self) -> &[f32] {
         match self {
             Self::Vec(data) => data,

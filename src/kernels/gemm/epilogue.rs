@@ -185,15 +185,15 @@ impl Target<'_, '_> {
         tile: &Tile<S, MR, NV>,
         (row, col): (usize, usize),
     ) {
-        for r in 0..MR {
+        for (r, sums) in tile.iter().enumerate() {
             let out = self.output.c.row_mut(row + r, col..col + NV * LANES);
             let (out, _) = out.as_chunks_mut::<LANES>();
-            for v in 0..NV {
+            for (&sum, out) in sums.iter().zip(out) {
                 let sum = match self.first {
-                    true => tile[r][v],
-                    false => simd.add(tile[r][v], simd.load(&out[v])),
+                    true => sum,
+                    false => simd.add(sum, simd.load(out)),
                 };
-                simd.store(sum, &mut out[v]);
+                simd.store(sum, out);
             }
         }
     }

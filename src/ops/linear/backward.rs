@@ -124,7 +124,8 @@ fn smooth_gradient(
     activate_backward_in_place(dz, sums, epilogue.activation)
 }
 
-fn backward_products(
+/// The products of the gradient before the activation.
+pub(super) fn backward_products(
     isa: Isa,
     dz: Operand<'_>,
     x: LinearInput<'_>,
@@ -166,7 +167,7 @@ fn backward_products(
     Ok(())
 }
 
-fn check_grads(grads: &LinearGradsInto<'_>, m: usize, n: usize, k: usize) -> Result<()> {
+pub(super) fn check_grads(grads: &LinearGradsInto<'_>, m: usize, n: usize, k: usize) -> Result<()> {
     let check = |what, expected: &[usize], grad: &Option<ViewMut<'_>>| {
         grad.as_ref()
             .map_or(Ok(()), |grad| check_shape(what, expected, grad.shape()))

@@ -6,6 +6,7 @@ mod input;
 mod packed;
 mod residuals;
 mod saved;
+mod unit;
 
 pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
 pub use forward::{linear, linear_into};
@@ -13,6 +14,9 @@ pub use input::LinearInput;
 pub use packed::{PackedWeights, linear_packed, linear_packed_into};
 pub use residuals::Residuals;
 pub use saved::Saved;
+pub use unit::{
+    UnitSaved, unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
+};
 
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};

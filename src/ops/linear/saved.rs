@@ -83,12 +83,12 @@ impl Saved {
     pub(super) fn prepare(&mut self, epilogue: &Epilogue<'_>, shape: &[usize]) -> Result<()> {
         let len = shape.iter().product();
         let bits = self.keeps_bits(epilogue);
-        match &self.kept {
-            Some(mask) if bits && mask.len() == len => {}
+        match &mut self.kept {
+            Some(mask) if bits => mask.reset(len),
             _ => self.kept = bits.then(|| Mask::none(len)),
         }
-        match &self.pre_activation {
-            Some(sums) if is_smooth(epilogue.activation) && sums.shape() == shape => {}
+        match &mut self.pre_activation {
+            Some(sums) if is_smooth(epilogue.activation) => sums.reset(shape)?,
             _ if is_smooth(epilogue.activation) => {
                 self.pre_activation = Some(Tensor::zeros(shape)?)
             }
