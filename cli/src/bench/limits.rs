@@ -45,14 +45,16 @@ fn multiply_add<S: Simd, const N: usize>(simd: S, rounds: u32) -> (f64, f32) {
     (2.0 * f64::from(rounds) * (N * LANES) as f64, total)
 }
 
+/// Multiply-adds on every thread at once, `rounds` on each register; returns the operations done.
+pub(super) fn multiply_adds(isa: Isa, rounds: u32) -> f64 {
+    let done = black_box(rayon::broadcast(|_| dispatch(isa, Peak { rounds })));
+    done.iter().map(|(flops, _)| flops).sum()
+}
+
 /// Measures both limits with the ambient threads.
 pub(super) fn measure(isa: Isa, report: &mut Report) -> Result<(), Failure> {
     let mut flops = 0.0;
-    let seconds = alone(|| {
-        let done = rayon::broadcast(|_| dispatch(isa, Peak { rounds: 20_000 }));
-        flops = done.iter().map(|(flops, _)| flops).sum();
-        black_box(done);
-    });
+    let seconds = alone(|| flops = multiply_adds(isa, 20_000));
     report.line(&Line {
         gflops: Some(flops / seconds / 1e9),
         ..Line::new("fma peak")

@@ -1,8 +1,9 @@
 //! Plain and fused linear layers in turn.
 
-use elision::{Activation, Dropout, Epilogue, Key, Result, Tensor, ops};
+use elision::{Activation, Dropout, Epilogue, Isa, Key, Result, Tensor, ops};
 use rayon::ThreadPool;
 
+use super::limits::multiply_adds;
 use super::report::{Line, Report};
 use super::timing::{alone, pair, threaded_pair};
 use crate::failure::Failure;
@@ -18,6 +19,8 @@ const SHAPES: [[usize; 3]; 7] = [
     [2048, 2048, 2048],
 ];
 const RATE: f64 = 0.5;
+/// Rounds of multiply-adds that take a tenth of a second.
+const PEAK_ROUNDS: u32 = 25_000_000;
 
 /// One layer and the memory of its step.
 struct Layer {
@@ -138,7 +141,7 @@ impl Layer {
 }
 
 /// Numbers in (-0.5, 0.5) that a seed decides.
-fn noise(shape: &[usize], seed: u64) -> Result<Tensor> {
+pub(super) fn noise(shape: &[usize], seed: u64) -> Result<Tensor> {
     let mut tensor = Tensor::zeros(shape)?;
     let key = Key::new(seed);
     for (i, x) in (0..).zip(tensor.as_mut_slice()) {
@@ -200,6 +203,24 @@ pub(super) fn measure(report: &mut Report) -> Result<(), Failure> {
         })?;
     }
     Ok(())
+}
+
+/// The plain product of the largest shape in turn with multiply-adds alone that take about as long; `ratio` is
+/// the share of their rate that it reaches.
+pub(super) fn measure_peak_share(isa: Isa, report: &mut Report) -> Result<(), Failure> {
+    let [m, k, n] = SHAPES[SHAPES.len() - 1];
+    let mut plain = layer([m, k, n], false)?;
+    let flops = 2.0 * (m * k * n) as f64;
+    let mut peak = 0.0;
+    let timed = pair(|| plain.forward(), || peak = multiply_adds(isa, PEAK_ROUNDS));
+    report.line(&Line {
+        m: Some(m),
+        k: Some(k),
+        n: Some(n),
+        gflops: Some(flops / timed.seconds / 1e9),
+        ratio: Some(flops / peak / timed.ratio),
+        ..Line::new("linear forward, share of the fma peak")
+    })
 }
 
 /// One thread against many, in turn: the fused layer at 1024 x 1024 x 1024.

@@ -7,6 +7,7 @@ mod elementwise;
 mod limits;
 mod linear;
 mod report;
+mod structured;
 mod timing;
 
 use std::process::ExitCode;
@@ -29,7 +30,9 @@ pub(crate) fn run(args: &BenchArgs) -> Result<ExitCode, Failure> {
             report.threads = threads;
             limits::measure(isa, &mut report)?;
             elementwise::measure(&mut report)?;
-            linear::measure(&mut report)
+            linear::measure(&mut report)?;
+            linear::measure_peak_share(isa, &mut report)?;
+            structured::measure(&mut report)
         })?;
     }
     if let [one, many] = counts[..] {

@@ -24,7 +24,8 @@ pub(super) struct Line {
     pub(super) ns_per_element: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) gflops: Option<f64>,
-    /// To the scaled copy's time, to the plain layer's, or one thread's time to all threads'.
+    /// To the time of the scaled copy, of the plain layer or of what the name says; or one thread's time to
+    /// all threads'.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) ratio: Option<f64>,
 }

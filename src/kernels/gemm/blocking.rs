@@ -34,10 +34,11 @@ impl Blocking {
     #[must_use]
     pub const fn of(level: Level) -> Self {
         match level {
-            // 32 registers: 28 accumulators, 2 vectors of B, and A broadcast from memory. A tile's panel
-            // of A (21 KiB) stays in the 48 KiB first-level cache while panels of B pass by at 128
-            // bytes for 28 multiply-adds; A's block (0.6 MiB) and the panel of B at hand share the 2 MiB
-            // second-level cache; B's block (3 MiB) is read from the third.
+            // 32 registers: 28 accumulators, 2 vectors of B, and A broadcast from memory. Panels of A (56 KiB)
+            // and of B (128 KiB) are longer than the 48 KiB first-level cache: they stream from the 2 MiB
+            // second level, asked for ahead, at 184 bytes for 28 multiply-adds of 14 cycles. So kc may be
+            // large, and C is visited seldom. A's block (560 KiB) leaves that cache room for the panel of B
+            // and for C; B's block is read from the third.
             Level::Avx512 => Self {
                 mr: 14,
                 nr: 32,

@@ -42,7 +42,7 @@ pub(crate) use pack::{Bits, Operand};
 pub(crate) use panels::{PackPanels, Panels, panels_len};
 pub(crate) use skip::{Plane, Skip};
 
-use crate::simd::{Kernel, Level, Simd};
+use crate::simd::{Kernel, LANES, Level, Simd};
 
 use epilogue::Target;
 use pack::Block;
@@ -134,6 +134,11 @@ impl Side<'_> {
 
 #[inline(always)]
 fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, '_>, path: Path) {
+    let blocking = Blocking::of(S::LEVEL);
+    debug_assert!(
+        (MR == 1 || MR == blocking.mr) && (NV == 1 || NV * LANES == blocking.nr),
+        "the table and the kernels disagree"
+    );
     let Product {
         a,
         b,
