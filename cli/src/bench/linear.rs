@@ -212,7 +212,10 @@ pub(super) fn measure_peak_share(isa: Isa, report: &mut Report) -> Result<(), Fa
     let mut plain = layer([m, k, n], false)?;
     let flops = 2.0 * (m * k * n) as f64;
     let mut peak = 0.0;
-    let timed = pair(|| plain.forward(), || peak = multiply_adds(isa, PEAK_ROUNDS));
+    let timed = pair(
+        || plain.forward(),
+        || peak = multiply_adds(isa, PEAK_ROUNDS),
+    );
     report.line(&Line {
         m: Some(m),
         k: Some(k),

@@ -1,6 +1,8 @@
 //! What structured masks, recomputed bits and packed weights save, against the layer without them.
 
-use elision::ops::{self, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved};
+use elision::ops::{
+    self, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved,
+};
 use elision::{Activation, BlockMask, Dropout, Epilogue, Key, Tensor, UnitEpilogue, UnitMask};
 
 use super::linear::noise;
@@ -119,7 +121,10 @@ fn steps(report: &mut Report) -> Result<(), Failure> {
         step(&mut work).map_err(Failure::Work)?;
         let timed = pair(
             || step(&mut work).expect("the step ran before"),
-            || base.step(None, None, &mut base_saved).expect("the shapes fit"),
+            || {
+                base.step(None, None, &mut base_saved)
+                    .expect("the shapes fit")
+            },
         );
         report.line(&Line {
             m: Some(m),
@@ -146,10 +151,13 @@ fn steps(report: &mut Report) -> Result<(), Failure> {
         layer.step(None, Some(dropout), &mut saved)
     })?;
     let mut saved = Saved::recomputing();
-    ratio("step with dropout, bits recomputed, over none", &mut |layer| {
-        let dropout = layer.dropout()?;
-        layer.step(None, Some(dropout), &mut saved)
-    })
+    ratio(
+        "step with dropout, bits recomputed, over none",
+        &mut |layer| {
+            let dropout = layer.dropout()?;
+            layer.step(None, Some(dropout), &mut saved)
+        },
+    )
 }
 
 /// A batch of `m` rows with packed weights, in turn with the same without.

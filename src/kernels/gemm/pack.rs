@@ -158,43 +158,45 @@ pub(super) fn pack<S: Simd>(
     width: usize,
     out: &mut [f32],
 ) {
-    let panels = out.chunks_exact_mut(width * block.depth.max(1));
+    let panel_len = width * block.depth.max(1);
+    if !block.count.is_multiple_of(width)
+        && let Some(last) = out.chunks_exact_mut(panel_len).last()
+    {
+        last.fill(0.0);
+    }
+    if !operand.has_contiguous_rows() && operand.transposed().has_contiguous_rows() {
+        return pack_along(simd, operand.transposed(), block, width, out);
+    }
+    let panels = out.chunks_exact_mut(panel_len);
     for (panel, start) in panels.zip((0..block.count).step_by(width)) {
-        let used = width.min(block.count - start);
         let block = Block {
             first: block.first + start,
-            count: used,
+            count: width.min(block.count - start),
             ..block
         };
-        if used < width {
-            panel.fill(0.0);
-        }
         if operand.has_contiguous_rows() {
             pack_across(simd, operand, block, width, panel);
-        } else if operand.transposed().has_contiguous_rows() {
-            pack_along(simd, operand.transposed(), block, width, panel);
         } else {
             pack_any(operand, block, width, panel);
         }
     }
 }
 
-/// One panel of an operand whose neighbours are neighbours in memory (it comes transposed).
+/// All panels of an operand whose neighbours are neighbours in memory (it comes transposed), one depth
+/// after another, so that each page of the operand is visited once.
 #[inline(always)]
-fn pack_along<S: Simd>(
-    simd: S,
-    operand: Operand<'_>,
-    block: Block,
-    width: usize,
-    panel: &mut [f32],
-) {
-    for (d, out) in panel.chunks_exact_mut(width).take(block.depth).enumerate() {
-        for start in (0..block.count).step_by(LANES) {
-            let count = LANES.min(block.count - start);
-            let at = (block.first_depth + d, block.first + start);
-            simd.prefetch(operand.address(at.0 + ROWS_AHEAD, at.1));
-            let x = operand.along_row(simd, at.0, at.1, count);
-            simd.store_up_to(x, &mut out[start..start + count]);
+fn pack_along<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, out: &mut [f32]) {
+    for d in 0..block.depth {
+        let depth = block.first_depth + d;
+        for start in (0..block.count).step_by(width) {
+            let used = width.min(block.count - start);
+            let out = &mut out[start * block.depth + d * width..][..used];
+            for (i, out) in out.chunks_mut(LANES).enumerate() {
+                let col = block.first + start + i * LANES;
+                simd.prefetch(operand.address(depth + ROWS_AHEAD, col));
+                let x = operand.along_row(simd, depth, col, out.len());
+                simd.store_up_to(x, out);
+            }
         }
     }
 }

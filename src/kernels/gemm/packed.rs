@@ -10,6 +10,9 @@ use super::panels::Panels;
 use super::skip::Skip;
 use super::tile;
 
+/// Panels of lanes that are packed together.
+const AT_ONCE: usize = 4;
+
 /// Elements of scratch for a product.
 pub(super) fn scratch_len(blocking: &Blocking, m: usize, n: usize, k: usize) -> usize {
     let (rows, lanes) = block_lens(blocking, m, n, k);
@@ -80,13 +83,15 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
                             panels.panel(nr, first + jc + jr, pc, depth)
                         }
                         Lanes::Loose(side) => {
-                            let panel = &mut lanes_scratch[jr * depth..(jr + nr) * depth];
-                            // Packed just before its first use, a panel is still near.
-                            if ic == 0 {
-                                let block = side.block(jc + jr, nr.min(cols - jr), pc, depth);
-                                pack(simd, side.operand, block, nr, panel);
+                            // Packed just before their first use, panels are still near.
+                            if ic == 0 && jr % (AT_ONCE * nr) == 0 {
+                                let count = (AT_ONCE * nr).min(cols - jr);
+                                let block = side.block(jc + jr, count, pc, depth);
+                                let end = jr + count.next_multiple_of(nr);
+                                let panels = &mut lanes_scratch[jr * depth..end * depth];
+                                pack(simd, side.operand, block, nr, panels);
                             }
-                            panel
+                            &lanes_scratch[jr * depth..(jr + nr) * depth]
                         }
                     };
                     for ir in (0..count).step_by(MR) {
