@@ -10,7 +10,7 @@ use super::blocking::Blocking;
 use super::epilogue::Target;
 use super::pack::pack;
 use super::plan::{DIRECT_PANELS, Path};
-use super::tile;
+use super::tile::{self, REST};
 
 /// Elements of scratch for a product.
 pub(super) fn scratch_len(blocking: &Blocking, k: usize) -> usize {
@@ -43,16 +43,13 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
             let count = group.min(rows.count - ic);
             let block = rows.block(ic, count, pc, depth);
             for ir in (0..count).step_by(MR) {
-                let rows = rows.operand.rows::<MR>(&block, ir);
-                for jr in (0..lanes.count).step_by(nr) {
-                    let lanes = &packed[jr * depth..(jr + nr) * depth];
-                    let tile = tile::multiply_direct::<S, MR, NV>(simd, rows, lanes);
-                    match path {
-                        Path::Turned => {
-                            tile::store(simd, &tile, &mut turned[jr * group + ir * nr..]);
-                        }
-                        _ => target.put(simd, &tile, (ic + ir, jr)),
-                    }
+                let lanes = (&*packed, lanes.count, group);
+                if tile::is_rest(MR, count - ir) {
+                    let rows = rows.operand.rows::<REST>(&block, ir);
+                    tiles::<S, REST, NV>(simd, rows, lanes, (ic, ir), path, target, turned);
+                } else {
+                    let rows = rows.operand.rows::<MR>(&block, ir);
+                    tiles::<S, MR, NV>(simd, rows, lanes, (ic, ir), path, target, turned);
                 }
             }
             if path == Path::Turned {
@@ -61,6 +58,28 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
                     target.put_turned::<S, NV>(simd, columns, (jr, ic));
                 }
             }
+        }
+    }
+}
+
+/// The tiles of `R` rows and all lanes: their panels, their number, and the rows of a group.
+#[inline(always)]
+fn tiles<S: Simd, const R: usize, const NV: usize>(
+    simd: S,
+    rows: [&[f32]; R],
+    (packed, count, group): (&[f32], usize, usize),
+    (ic, ir): (usize, usize),
+    path: Path,
+    target: &mut Target<'_, '_>,
+    turned: &mut [f32],
+) {
+    let (nr, depth) = (NV * LANES, rows[0].len());
+    for jr in (0..count).step_by(nr) {
+        let lanes = &packed[jr * depth..(jr + nr) * depth];
+        let tile = tile::multiply_direct::<S, R, NV>(simd, rows, lanes);
+        match path {
+            Path::Turned => tile::store(simd, &tile, &mut turned[jr * group + ir * nr..]),
+            _ => target.put(simd, &tile, (ic + ir, jr)),
         }
     }
 }

@@ -8,7 +8,7 @@ use super::epilogue::Target;
 use super::pack::pack;
 use super::panels::Panels;
 use super::skip::Skip;
-use super::tile;
+use super::tile::{self, REST};
 
 /// Panels of lanes that are packed together.
 const AT_ONCE: usize = 4;
@@ -97,8 +97,13 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
                     for ir in (0..count).step_by(MR) {
                         let panels = (&rows_block[ir * depth..(ir + MR) * depth], panel);
                         let at = (ic + ir, jc + jr);
-                        let tile = sums::<S, MR, NV>(simd, panels, pc, skip, target, at);
-                        target.put(simd, &tile, at);
+                        if tile::is_rest(MR, count - ir) {
+                            let tile = sums::<S, MR, REST, NV>(simd, panels, pc, skip, target, at);
+                            target.put(simd, &tile, at);
+                        } else {
+                            let tile = sums::<S, MR, MR, NV>(simd, panels, pc, skip, target, at);
+                            target.put(simd, &tile, at);
+                        }
                     }
                 }
             }
@@ -106,23 +111,23 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
     }
 }
 
-/// The sums of one tile over the depths of its panels, which begin at depth `first`.
+/// The sums of a tile of `R` rows over the depths of its panels, which begin at depth `first`.
 #[inline(always)]
-fn sums<S: Simd, const MR: usize, const NV: usize>(
+fn sums<S: Simd, const MR: usize, const R: usize, const NV: usize>(
     simd: S,
     (rows, lanes): (&[f32], &[f32]),
     first: usize,
     skip: Option<Skip<'_>>,
     target: &Target<'_, '_>,
     at: (usize, usize),
-) -> tile::Tile<S, MR, NV> {
+) -> tile::Tile<S, R, NV> {
     let place = target.place(at);
-    let mut sums = [[simd.splat(0.0); NV]; MR];
+    let mut sums = [[simd.splat(0.0); NV]; R];
     let Some(skip) = skip else {
-        tile::multiply_packed(simd, &mut sums, rows, lanes, Some(&place));
+        tile::multiply_packed::<S, MR, R, NV>(simd, &mut sums, rows, lanes, Some(&place));
         return sums;
     };
-    let (tile_rows, tile_cols) = target.extent(at, (MR, NV * LANES));
+    let (tile_rows, tile_cols) = target.extent(at, (R, NV * LANES));
     let mut depths = first..first + rows.len() / MR;
     while !depths.is_empty() {
         let run = skip.next_run(&tile_rows, &tile_cols, depths.clone());
@@ -130,7 +135,7 @@ fn sums<S: Simd, const MR: usize, const NV: usize>(
         let (from, to) = (run.start - first, run.end - first);
         let rows = &rows[from * MR..to * MR];
         let lanes = &lanes[from * NV * LANES..to * NV * LANES];
-        tile::multiply_packed(simd, &mut sums, rows, lanes, None);
+        tile::multiply_packed::<S, MR, R, NV>(simd, &mut sums, rows, lanes, None);
     }
     sums
 }

@@ -20,11 +20,22 @@ const ROWS_AHEAD: usize = 16;
 
 const LANES_AHEAD: usize = 8;
 
-/// Adds the product of a packed panel of `MR` rows, depth first, and a panel of `NV` vectors, depth first.
+/// Rows of a tile at the edge of a product that has no more than these left there. It costs a fraction of a
+/// whole tile: 128 rows are 9 tiles of 14 and one of 4, not 10.
+pub(super) const REST: usize = 4;
+
+/// Whether `rows` that are left are a matter for a tile of [`REST`] rows in place of `mr`.
 #[inline(always)]
-pub(super) fn multiply_packed<S: Simd, const MR: usize, const NV: usize>(
+pub(super) fn is_rest(mr: usize, rows: usize) -> bool {
+    rows <= REST && mr > 2 * REST
+}
+
+/// Adds the product of the first `R` rows of a packed panel of `MR`, depth first, and a panel of `NV`
+/// vectors, depth first.
+#[inline(always)]
+pub(super) fn multiply_packed<S: Simd, const MR: usize, const R: usize, const NV: usize>(
     simd: S,
-    sums: &mut Tile<S, MR, NV>,
+    sums: &mut Tile<S, R, NV>,
     a: &[f32],
     b: &[f32],
     place: Option<&Place<'_, '_>>,
@@ -35,7 +46,7 @@ pub(super) fn multiply_packed<S: Simd, const MR: usize, const NV: usize>(
     let segments = a.chunks(SEGMENT).zip(b.chunks(SEGMENT * NV));
     for (segment, (a, b)) in segments.enumerate() {
         if let Some(place) = place {
-            place.ask::<S, MR, NV>(simd, segment);
+            place.ask::<S, R, NV>(simd, segment);
         }
         for (a, b) in a.iter().zip(b.chunks_exact(NV)) {
             simd.prefetch(a.as_ptr().wrapping_add(ROWS_AHEAD * MR));
@@ -43,7 +54,7 @@ pub(super) fn multiply_packed<S: Simd, const MR: usize, const NV: usize>(
                 simd.prefetch(b.as_ptr().wrapping_add(LANES_AHEAD * NV + j).cast());
             }
             let b = load::<S, NV>(simd, b);
-            for i in 0..MR {
+            for i in 0..R {
                 multiply_add(simd, a[i], &b, &mut tile[i]);
             }
         }
