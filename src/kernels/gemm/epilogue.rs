@@ -118,7 +118,7 @@ impl Place<'_, '_> {
     }
 }
 
-impl Target<'_, '_> {
+impl<'a> Target<'a, '_> {
     /// Where the tile at (`row`, `col`) of the loops goes.
     #[inline(always)]
     pub(super) fn place(&self, at: (usize, usize)) -> Place<'_, '_> {
@@ -155,11 +155,12 @@ impl Target<'_, '_> {
         if rows == MR && cols == NV * LANES && !(self.last && self.finishes()) {
             return self.add_whole(simd, tile, at);
         }
+        let finish = self.finish();
         for (r, sums) in tile.iter().enumerate().take(rows) {
             for (v, &sum) in sums.iter().enumerate().take(cols.div_ceil(LANES)) {
                 let start = col + v * LANES;
                 let end = (start + LANES).min(col + cols);
-                self.put_vector(simd, sum, row + r, start..end);
+                finish.put(simd, &mut self.output, sum, row + r, start..end);
             }
         }
     }
@@ -207,6 +208,7 @@ impl Target<'_, '_> {
         columns: &[f32],
         (row, col): (usize, usize),
     ) {
+        let finish = self.finish();
         let (vectors, _) = columns.as_chunks::<LANES>();
         let rows = (NV * LANES).min(self.output.c.rows() - row);
         for v in 0..rows.div_ceil(LANES) {
@@ -219,7 +221,7 @@ impl Target<'_, '_> {
                 }
                 let cols = col + i * LANES..col + i * LANES + group.len() / NV;
                 for (r, &sum) in simd.transpose(block).iter().enumerate().take(rows) {
-                    self.put_vector(simd, sum, row + r, cols.clone());
+                    finish.put(simd, &mut self.output, sum, row + r, cols.clone());
                 }
             }
         }
@@ -230,11 +232,45 @@ impl Target<'_, '_> {
     pub(super) fn put_vector<S: Simd>(
         &mut self,
         simd: S,
+        sum: S::F32,
+        row: usize,
+        cols: Range<usize>,
+    ) {
+        self.finish().put(simd, &mut self.output, sum, row, cols);
+    }
+
+    #[inline(always)]
+    fn finish(&self) -> Finish<'a> {
+        Finish {
+            origin: self.origin,
+            epilogue: self.epilogue,
+            first: self.first,
+            last: self.last,
+        }
+    }
+}
+
+/// What is done to the sums of one tile, copied for each, so that it stays in registers between stores.
+#[derive(Clone, Copy)]
+struct Finish<'a> {
+    origin: (usize, usize),
+    epilogue: TileEpilogue<'a>,
+    first: bool,
+    last: bool,
+}
+
+impl Finish<'_> {
+    /// Adds up to 16 neighbours of one row of C, and finishes them if they are complete.
+    #[inline(always)]
+    fn put<S: Simd>(
+        &self,
+        simd: S,
+        output: &mut Output<'_>,
         mut sum: S::F32,
         row: usize,
         cols: Range<usize>,
     ) {
-        let out = self.output.c.row_mut(row, cols.clone());
+        let out = output.c.row_mut(row, cols.clone());
         if !self.first {
             sum = simd.add(sum, simd.load_up_to(out));
         }
@@ -244,11 +280,11 @@ impl Target<'_, '_> {
             if let Some(bias) = epilogue.bias {
                 sum = simd.add(sum, simd.load_up_to(&bias[at.1..at.1 + cols.len()]));
             }
-            if let Some(pre) = &mut self.output.pre {
+            if let Some(pre) = &mut output.pre {
                 simd.store_up_to(sum, pre.row_mut(row, cols.clone()));
             }
             sum = activate(simd, epilogue.activation, sum);
-            if let Some(cells) = &mut self.output.merge {
+            if let Some(cells) = &mut output.merge {
                 let cell = cols.start / LANES;
                 let bits = &mut cells.row_mut(row, cell..cell + 1)[0];
                 let scaled = simd.mul(sum, simd.splat(epilogue.merge_scale));
