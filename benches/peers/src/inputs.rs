@@ -28,7 +28,7 @@ impl Inputs {
                 g: noise(n, 4),
                 ..Self::default()
             },
-            Work::Linear(s) | Work::Fused(s) | Work::FusedStep(s) => Self {
+            Work::Linear(s) | Work::FusedToPlain(s) | Work::Fused(s) | Work::FusedStep(s) => Self {
                 x: noise(s.m * s.k, 1),
                 w: noise(s.n * s.k, 2),
                 bias: noise(s.n, 3),

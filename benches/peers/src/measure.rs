@@ -45,7 +45,7 @@ pub(crate) fn measure(work: Work, peers: &[Box<dyn Peer>], plan: &Plan) -> Resul
 fn prepare(work: Work, peers: &[Box<dyn Peer>], inputs: &Rc<Inputs>) -> (Vec<Side>, Vec<Cell>) {
     let (mut sides, mut cells) = (Vec::new(), Vec::new());
     for peer in peers {
-        match peer.prepare(work, inputs) {
+        match peer.prepare(work.done_by(peer.name()), inputs) {
             Ok(None) => {}
             Ok(Some(run)) => sides.push(Side::new(peer.name(), run)),
             Err(failure) => cells.push(refused(work, peer.name(), &failure.to_string())),
@@ -82,7 +82,8 @@ fn outcome(work: Work, inputs: &Inputs, side: &mut Side) -> Result<Vec<f64>, Str
         Err(failure) => return Err(failure.to_string()),
     };
     let answer = side.run.answer().map_err(|failure| failure.to_string())?;
-    check(work, inputs, &answer).map_err(|reason| format!("wrong answer: {reason}"))?;
+    check(work.done_by(side.name), inputs, &answer)
+        .map_err(|reason| format!("wrong answer: {reason}"))?;
     Ok(seconds)
 }
 

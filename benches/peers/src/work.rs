@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::peer::OURS;
+
 /// The drop probability of every dropout but that of the training step's input.
 pub(crate) const RATE: f64 = 0.5;
 
@@ -55,7 +57,9 @@ pub(crate) enum Work {
     Linear(Shape),
     /// `y = dropout(relu(x w^T + bias))`.
     Fused(Shape),
-    /// The same, and the gradients of x, w and bias.
+    /// The fused layer by ours, in turn with the plain product by the others.
+    FusedToPlain(Shape),
+    /// The fused layer, and the gradients of x, w and bias.
     FusedStep(Shape),
     /// A step of training: forward, cross-entropy, backward, SGD with momentum.
     Train,
@@ -67,6 +71,7 @@ impl Work {
         let shapes = SHAPES.map(|[m, k, n]| Shape { m, k, n });
         let mut all = Vec::new();
         all.extend(shapes.map(Self::Linear));
+        all.extend(shapes.map(Self::FusedToPlain));
         all.extend(shapes.map(Self::Fused));
         all.extend(shapes.map(Self::FusedStep));
         all.push(Self::Train);
@@ -76,6 +81,15 @@ impl Work {
         all
     }
 
+    /// What a peer does of it.
+    pub(crate) fn done_by(self, peer: &str) -> Self {
+        match self {
+            Self::FusedToPlain(s) if peer.starts_with(OURS) => Self::Fused(s),
+            Self::FusedToPlain(s) => Self::Linear(s),
+            other => other,
+        }
+    }
+
     /// What it is, without its size.
     pub(crate) fn title(self) -> &'static str {
         match self {
@@ -83,6 +97,7 @@ impl Work {
             Self::Dropout { .. } => "dropout forward",
             Self::DropoutStep { .. } => "dropout forward + backward",
             Self::Linear(_) => "linear",
+            Self::FusedToPlain(_) => "ours with bias, ReLU and dropout, the others plain",
             Self::Fused(_) => "linear + bias + ReLU + dropout forward",
             Self::FusedStep(_) => "linear + bias + ReLU + dropout forward + backward",
             Self::Train => "training step",
@@ -92,7 +107,7 @@ impl Work {
     /// The table it stands in: work that the same peers offer.
     pub(crate) fn group(self) -> &'static str {
         match self {
-            Self::Linear(_) => "Matrix products: m x k x n",
+            Self::Linear(_) | Self::FusedToPlain(_) => "Matrix products: m x k x n",
             Self::Fused(_) | Self::FusedStep(_) | Self::Train => {
                 "Layers with dropout, and a training step"
             }
@@ -110,7 +125,7 @@ impl Work {
                     format!("{} Ki", n >> 10)
                 }
             }
-            Self::Linear(s) | Self::Fused(s) | Self::FusedStep(s) => {
+            Self::Linear(s) | Self::FusedToPlain(s) | Self::Fused(s) | Self::FusedStep(s) => {
                 format!("{}x{}x{}", s.m, s.k, s.n)
             }
             Self::Train => format!("batch {}", Training::BATCH),
@@ -126,7 +141,7 @@ impl Work {
     pub(crate) fn flops(self) -> Option<f64> {
         let product = |s: Shape| 2.0 * (s.m * s.k * s.n) as f64;
         match self {
-            Self::Linear(s) | Self::Fused(s) => Some(product(s)),
+            Self::Linear(s) | Self::FusedToPlain(s) | Self::Fused(s) => Some(product(s)),
             Self::FusedStep(s) => Some(3.0 * product(s)),
             _ => None,
         }
@@ -146,7 +161,7 @@ impl Work {
         match self {
             Self::Mask { n } | Self::Dropout { n } => vec![n],
             Self::DropoutStep { n } => vec![n, n],
-            Self::Linear(s) | Self::Fused(s) => vec![s.m * s.n],
+            Self::Linear(s) | Self::FusedToPlain(s) | Self::Fused(s) => vec![s.m * s.n],
             Self::FusedStep(s) => vec![s.m * s.n, s.m * s.k, s.n * s.k, s.n],
             Self::Train => vec![2],
         }

@@ -24,7 +24,9 @@ pub(crate) fn check(work: Work, inputs: &Inputs, answer: &[Vec<f32>]) -> Result<
             dropout::check_forward(&inputs.x, &answer[0])?;
             dropout::check_backward(&inputs.g, &answer[0], &answer[1])
         }
-        Work::Linear(shape) => linear::check_plain(shape, inputs, &answer[0]),
+        Work::Linear(shape) | Work::FusedToPlain(shape) => {
+            linear::check_plain(shape, inputs, &answer[0])
+        }
         Work::Fused(shape) => linear::check_fused(shape, inputs, &answer[0]),
         Work::FusedStep(shape) => {
             linear::check_fused(shape, inputs, &answer[0])?;

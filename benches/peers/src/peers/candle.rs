@@ -27,7 +27,7 @@ impl Peer for Candle {
 
     fn prepare(&self, work: Work, inputs: &Rc<Inputs>) -> Result<Option<Box<dyn Run>>, Failure> {
         match work {
-            Work::Mask { .. } => Ok(None),
+            Work::Mask { .. } | Work::FusedToPlain(_) => Ok(None),
             Work::Dropout { n } => elementwise(n, inputs),
             Work::DropoutStep { n } => elementwise_step(n, inputs),
             Work::Linear(shape) => plain(shape, inputs),

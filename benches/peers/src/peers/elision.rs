@@ -45,6 +45,7 @@ impl Peer for Elision {
             Work::Linear(shape) => plain(shape, inputs, allocates),
             Work::Fused(shape) => fused(shape, inputs, allocates, false),
             Work::FusedStep(shape) => fused(shape, inputs, allocates, true),
+            Work::FusedToPlain(_) => Ok(None),
             Work::Train if allocates => Ok(None),
             Work::Train => elision_training::prepare(inputs),
         }
