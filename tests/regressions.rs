@@ -53,3 +53,8 @@ fn tensor_views() {
 fn gemm_shapes() {
     replay("gemm_shapes", fuzz::gemm_shapes::run);
 }
+
+#[test]
+fn structured() {
+    replay("structured", fuzz::structured::run);
+}

@@ -5,4 +5,5 @@
 mod bytes;
 pub(crate) mod gemm_shapes;
 pub(crate) mod mask_slice;
+pub(crate) mod structured;
 pub(crate) mod tensor_views;
