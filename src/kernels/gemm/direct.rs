@@ -12,9 +12,11 @@ use super::pack::pack;
 use super::plan::{DIRECT_PANELS, Path};
 use super::tile::{self, REST};
 
-/// Elements of scratch for a product.
-pub(super) fn scratch_len(blocking: &Blocking, k: usize) -> usize {
-    let lanes = DIRECT_PANELS * blocking.nr;
+/// Elements of scratch for a product of at most `lanes` lanes.
+pub(super) fn scratch_len(blocking: &Blocking, lanes: usize, k: usize) -> usize {
+    let lanes = lanes
+        .min(DIRECT_PANELS * blocking.nr)
+        .next_multiple_of(blocking.nr);
     lanes * (blocking.mr * LANES + blocking.depth_step(k))
 }
 
@@ -34,8 +36,8 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
     let (turned, scratch) = scratch.split_at_mut(lanes.count.next_multiple_of(nr) * group);
     for pc in (0..k).step_by(kc) {
         let depth = kc.min(k - pc);
-        target.first = pc == 0;
-        target.last = pc + depth == k;
+        target.finish.first = pc == 0;
+        target.finish.last = pc + depth == k;
         let packed = &mut scratch[..lanes.count.next_multiple_of(nr) * depth];
         let block = lanes.block(0, lanes.count, pc, depth);
         pack(simd, lanes.operand, block, nr, packed);

@@ -90,13 +90,8 @@ impl<'m> Output<'m> {
 pub(super) struct Target<'a, 'm> {
     /// What the part writes.
     pub(super) output: Output<'m>,
-    /// Row and column of the part's first element in the whole product.
-    pub(super) origin: (usize, usize),
-    /// What happens to finished sums.
-    pub(super) epilogue: TileEpilogue<'a>,
-    /// Whether the sums are the first for these elements, and whether they are the last.
-    pub(super) first: bool,
-    pub(super) last: bool,
+    /// What is done to the sums.
+    pub(super) finish: Finish<'a>,
 }
 
 /// Where one tile goes.
@@ -118,7 +113,7 @@ impl Place<'_, '_> {
     }
 }
 
-impl<'a> Target<'a, '_> {
+impl Target<'_, '_> {
     /// Where the tile at (`row`, `col`) of the loops goes.
     #[inline(always)]
     pub(super) fn place(&self, at: (usize, usize)) -> Place<'_, '_> {
@@ -137,7 +132,7 @@ impl<'a> Target<'a, '_> {
     ) -> (Range<usize>, Range<usize>) {
         let rows = row..(row + size.0).min(self.output.c.rows());
         let cols = col..(col + size.1).min(self.output.c.cols());
-        let (i, j) = self.origin;
+        let (i, j) = self.finish.origin;
         (i + rows.start..i + rows.end, j + cols.start..j + cols.end)
     }
 
@@ -152,10 +147,10 @@ impl<'a> Target<'a, '_> {
         let (row, col) = at;
         let rows = MR.min(self.output.c.rows() - row);
         let cols = (NV * LANES).min(self.output.c.cols() - col);
-        if rows == MR && cols == NV * LANES && !(self.last && self.finishes()) {
+        if rows == MR && cols == NV * LANES && !(self.finish.last && self.finishes()) {
             return self.add_whole(simd, tile, at);
         }
-        let finish = self.finish();
+        let finish = self.finish;
         for (r, sums) in tile.iter().enumerate().take(rows) {
             for (v, &sum) in sums.iter().enumerate().take(cols.div_ceil(LANES)) {
                 let start = col + v * LANES;
@@ -173,7 +168,7 @@ impl<'a> Target<'a, '_> {
             activation,
             keep,
             ..
-        } = &self.epilogue;
+        } = &self.finish.epilogue;
         let plain = bias.is_none() && keep.is_none() && *activation == Activation::Identity;
         !plain || self.output.pre.is_some() || self.output.merge.is_some()
     }
@@ -190,7 +185,7 @@ impl<'a> Target<'a, '_> {
             let out = self.output.c.row_mut(row + r, col..col + NV * LANES);
             let (out, _) = out.as_chunks_mut::<LANES>();
             for (&sum, out) in sums.iter().zip(out) {
-                let sum = match self.first {
+                let sum = match self.finish.first {
                     true => sum,
                     false => simd.add(sum, simd.load(out)),
                 };
@@ -208,7 +203,7 @@ impl<'a> Target<'a, '_> {
         columns: &[f32],
         (row, col): (usize, usize),
     ) {
-        let finish = self.finish();
+        let finish = self.finish;
         let (vectors, _) = columns.as_chunks::<LANES>();
         let rows = (NV * LANES).min(self.output.c.rows() - row);
         for v in 0..rows.div_ceil(LANES) {
@@ -236,27 +231,21 @@ impl<'a> Target<'a, '_> {
         row: usize,
         cols: Range<usize>,
     ) {
-        self.finish().put(simd, &mut self.output, sum, row, cols);
-    }
-
-    #[inline(always)]
-    fn finish(&self) -> Finish<'a> {
-        Finish {
-            origin: self.origin,
-            epilogue: self.epilogue,
-            first: self.first,
-            last: self.last,
-        }
+        let finish = self.finish;
+        finish.put(simd, &mut self.output, sum, row, cols);
     }
 }
 
-/// What is done to the sums of one tile, copied for each, so that it stays in registers between stores.
+/// What is done to sums. It is copied for each tile, so that it stays in registers between stores.
 #[derive(Clone, Copy)]
-struct Finish<'a> {
-    origin: (usize, usize),
-    epilogue: TileEpilogue<'a>,
-    first: bool,
-    last: bool,
+pub(super) struct Finish<'a> {
+    /// Row and column of the part's first element in the whole product.
+    pub(super) origin: (usize, usize),
+    /// What happens to finished sums.
+    pub(super) epilogue: TileEpilogue<'a>,
+    /// Whether the sums are the first for these elements, and whether they are the last.
+    pub(super) first: bool,
+    pub(super) last: bool,
 }
 
 impl Finish<'_> {

@@ -24,8 +24,8 @@ pub(super) fn multiply<S: Simd>(
     let kc = Blocking::of(S::LEVEL).depth_step(k);
     for pc in (0..k).step_by(kc) {
         let depth = kc.min(k - pc);
-        target.first = pc == 0;
-        target.last = pc + depth == k;
+        target.finish.first = pc == 0;
+        target.finish.last = pc + depth == k;
         let vector = &mut scratch[..depth];
         for d in (0..depth).step_by(LANES) {
             let count = LANES.min(depth - d);

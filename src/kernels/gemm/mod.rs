@@ -44,7 +44,7 @@ pub(crate) use skip::{Plane, Skip};
 
 use crate::simd::{Kernel, LANES, Level, Simd};
 
-use epilogue::Target;
+use epilogue::{Finish, Target};
 use pack::Block;
 use plan::{Path, plan};
 
@@ -81,7 +81,7 @@ pub(crate) struct Product<'a, 'm> {
 /// Elements of scratch for a product, whichever path it takes.
 pub(crate) fn scratch_len(blocking: &Blocking, m: usize, n: usize, k: usize) -> usize {
     let packed = packed::scratch_len(blocking, m, n, k);
-    packed.max(direct::scratch_len(blocking, k))
+    packed.max(direct::scratch_len(blocking, m.max(n), k))
 }
 
 impl Kernel for Product<'_, '_> {
@@ -151,10 +151,12 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
     } = product;
     let mut target = Target {
         output,
-        origin,
-        epilogue,
-        first: true,
-        last: false,
+        finish: Finish {
+            origin,
+            epilogue,
+            first: true,
+            last: false,
+        },
     };
     let (m, n) = (target.output.c.rows(), target.output.c.cols());
     let a = Side {
@@ -163,33 +165,21 @@ fn run<S: Simd, const MR: usize, const NV: usize>(simd: S, product: Product<'_, 
         count: m,
     };
     let b = match b {
-        Right::Packed(panels) => {
-            let lanes = packed::Lanes::Packed(panels, origin.1, n);
-            return packed::multiply::<S, MR, NV>(
-                simd,
-                a,
-                lanes,
-                depth,
-                skip,
-                &mut target,
-                scratch,
-            );
-        }
-        Right::Loose(b) => Side {
+        Right::Packed(panels) => packed::Lanes::Packed(panels, origin.1, n),
+        Right::Loose(b) => packed::Lanes::Loose(Side {
             operand: b.transposed(),
             first: origin.1,
             count: n,
-        },
+        }),
     };
-    let (rows, lanes) = if path == Path::Turned { (b, a) } else { (a, b) };
-    match path {
-        Path::Packed => {
-            let lanes = packed::Lanes::Loose(lanes);
-            packed::multiply::<S, MR, NV>(simd, rows, lanes, depth, skip, &mut target, scratch);
-        }
-        _ if lanes.count == 1 => {
-            gemv::multiply(simd, (rows, lanes), depth, path, &mut target, scratch);
-        }
-        _ => direct::multiply::<S, MR, NV>(simd, (rows, lanes), depth, path, &mut target, scratch),
+    let (rows, lanes) = match (path, b) {
+        (Path::Straight, packed::Lanes::Loose(b)) => (a, b),
+        (Path::Turned, packed::Lanes::Loose(b)) => (b, a),
+        _ => return packed::multiply::<S, MR, NV>(simd, a, b, depth, skip, &mut target, scratch),
+    };
+    if lanes.count == 1 {
+        gemv::multiply(simd, (rows, lanes), depth, path, &mut target, scratch);
+    } else {
+        direct::multiply::<S, MR, NV>(simd, (rows, lanes), depth, path, &mut target, scratch);
     }
 }

@@ -70,8 +70,8 @@ pub(super) fn multiply<S: Simd, const MR: usize, const NV: usize>(
         // A product without depth still has an epilogue, so this loop runs at least once.
         for pc in (0..k.max(1)).step_by(kc) {
             let depth = kc.min(k - pc);
-            target.first = pc == 0;
-            target.last = pc + depth >= k;
+            target.finish.first = pc == 0;
+            target.finish.last = pc + depth >= k;
             for ic in (0..rows.count).step_by(mc) {
                 let count = mc.min(rows.count - ic);
                 let rows_block = &mut rows_scratch[..count.next_multiple_of(MR) * depth];

@@ -15,9 +15,8 @@ pub(super) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F32; 
 const SEGMENT: usize = 16;
 
 /// Depths that packed panels are asked for ahead of their use: they stream from the second-level cache, and
-/// the processor's own prefetcher stops at the end of each page.
+/// the processor's own prefetcher stops at the end of each page. A depth of lanes is more than twice as long.
 const ROWS_AHEAD: usize = 16;
-
 const LANES_AHEAD: usize = 8;
 
 /// Rows of a tile at the edge of a product that has no more than these left there. It costs a fraction of a
