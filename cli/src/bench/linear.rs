@@ -4,6 +4,7 @@ use elision::{Activation, Dropout, Epilogue, Isa, Key, Result, Tensor, ops};
 use rayon::ThreadPool;
 
 use super::limits::multiply_adds;
+use super::operands::Operands;
 use super::report::{Line, Report};
 use super::timing::{alone, pair, threaded_pair};
 use crate::failure::Failure;
@@ -24,30 +25,16 @@ const PEAK_ROUNDS: u32 = 25_000_000;
 
 /// One layer and the memory of its step.
 struct Layer {
-    x: Tensor,
-    w: Tensor,
-    bias: Tensor,
-    g: Tensor,
-    y: Tensor,
-    dx: Tensor,
-    dw: Tensor,
-    dbias: Tensor,
+    operands: Operands,
     saved: ops::Saved,
     fused: bool,
     dropout: Dropout,
 }
 
 impl Layer {
-    fn new([m, k, n]: [usize; 3], fused: bool) -> Result<Self> {
+    fn new(shape: [usize; 3], fused: bool) -> Result<Self> {
         Ok(Self {
-            x: noise(&[m, k], 1)?,
-            w: noise(&[n, k], 2)?,
-            bias: noise(&[n], 3)?,
-            g: noise(&[m, n], 4)?,
-            y: Tensor::zeros(&[m, n])?,
-            dx: Tensor::zeros(&[m, k])?,
-            dw: Tensor::zeros(&[n, k])?,
-            dbias: Tensor::zeros(&[n])?,
+            operands: Operands::new(shape)?,
             saved: ops::Saved::default(),
             fused,
             dropout: Dropout::new(Key::new(1), RATE)?,
@@ -73,41 +60,23 @@ impl Layer {
     }
 
     fn forward(&mut self) {
-        let Self {
-            x,
-            w,
-            bias,
-            y,
-            saved,
-            fused,
-            dropout,
-            ..
-        } = self;
-        let epilogue = Self::epilogue(bias, *fused, *dropout);
-        ops::linear_into(&*x, &*w, &epilogue, y, Some(saved)).expect("the shapes fit");
+        let Operands { x, w, bias, y, .. } = &mut self.operands;
+        let epilogue = Self::epilogue(bias, self.fused, self.dropout);
+        ops::linear_into(&*x, &*w, &epilogue, y, Some(&mut self.saved)).expect("the shapes fit");
     }
 
     fn backward(&mut self) {
-        let Self {
+        let Operands {
             x,
             w,
             bias,
             g,
-            dx,
-            dw,
-            dbias,
-            saved,
-            fused,
-            dropout,
+            grads,
             ..
-        } = self;
-        let epilogue = Self::epilogue(bias, *fused, *dropout);
-        let into = ops::LinearGradsInto {
-            x: Some(dx.view_mut()),
-            w: Some(dw.view_mut()),
-            bias: Some(dbias.view_mut()),
-        };
-        ops::linear_backward_into(&*g, &*x, &*w, &epilogue, saved, into).expect("the shapes fit");
+        } = &mut self.operands;
+        let epilogue = Self::epilogue(bias, self.fused, self.dropout);
+        ops::linear_backward_into(&*g, &*x, &*w, &epilogue, &self.saved, grads.all_mut())
+            .expect("the shapes fit");
     }
 
     fn step(&mut self) {
@@ -117,12 +86,13 @@ impl Layer {
 
     /// Some outputs against sums in f64.
     fn check(&self, op: &str) -> Result<(), Failure> {
-        let (k, n) = (self.w.shape()[1], self.w.shape()[0]);
-        let (x, w) = (self.x.as_slice(), self.w.as_slice());
-        for at in (0..self.y.len()).step_by(self.y.len() / 97 + 1) {
+        let Operands { x, w, bias, y, .. } = &self.operands;
+        let (k, n) = (w.shape()[1], w.shape()[0]);
+        let (x, w, y) = (x.as_slice(), w.as_slice(), y.as_slice());
+        for at in (0..y.len()).step_by(y.len() / 97 + 1) {
             let (i, j) = (at / n, at % n);
             let products = (0..k).map(|p| f64::from(x[i * k + p]) * f64::from(w[j * k + p]));
-            let mut want = products.sum::<f64>() + f64::from(self.bias.as_slice()[j]);
+            let mut want = products.sum::<f64>() + f64::from(bias.as_slice()[j]);
             if self.fused {
                 let kept = self.saved.kept().and_then(|kept| kept.get(at)) == Some(true);
                 want = if kept {
@@ -131,23 +101,13 @@ impl Layer {
                     0.0
                 };
             }
-            let y = self.y.as_slice()[at];
+            let y = y[at];
             if (f64::from(y) - want).abs() > 1e-3 || (self.fused && y < 0.0) {
                 return Err(Failure::WrongAnswer(op.to_owned()));
             }
         }
         Ok(())
     }
-}
-
-/// Numbers in (-0.5, 0.5) that a seed decides.
-pub(super) fn noise(shape: &[usize], seed: u64) -> Result<Tensor> {
-    let mut tensor = Tensor::zeros(shape)?;
-    let key = Key::new(seed);
-    for (i, x) in (0..).zip(tensor.as_mut_slice()) {
-        *x = (key.fold_in(i).to_u128() >> 104) as f32 / 16_777_216.0 - 0.5;
-    }
-    Ok(tensor)
 }
 
 fn layer(shape: [usize; 3], fused: bool) -> Result<Layer, Failure> {

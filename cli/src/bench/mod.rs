@@ -6,6 +6,7 @@
 mod elementwise;
 mod limits;
 mod linear;
+mod operands;
 mod report;
 mod structured;
 mod timing;

@@ -1,11 +1,9 @@
 //! What structured masks, recomputed bits and packed weights save, against the layer without them.
 
-use elision::ops::{
-    self, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved,
-};
-use elision::{Activation, BlockMask, Dropout, Epilogue, Key, Tensor, UnitEpilogue, UnitMask};
+use elision::ops::{self, LinearInput, PackedWeights, Residuals, Saved, UnitSaved};
+use elision::{Activation, BlockMask, Dropout, Epilogue, Key, UnitEpilogue, UnitMask};
 
-use super::linear::noise;
+use super::operands::Operands;
 use super::report::{Line, Report};
 use super::timing::pair;
 use crate::failure::Failure;
@@ -18,32 +16,16 @@ const BLOCK: [usize; 2] = [84, 64];
 /// Batches that weights are packed for.
 const BATCHES: [usize; 3] = [1, 16, 64];
 
-/// One layer's operands and gradients.
+/// One layer, and the steps that it has done.
 struct Layer {
-    x: Tensor,
-    w: Tensor,
-    bias: Tensor,
-    g: Tensor,
-    y: Tensor,
-    dx: Tensor,
-    dw: Tensor,
-    dbias: Tensor,
+    operands: Operands,
     steps: u64,
 }
 
 impl Layer {
-    fn new([m, k, n]: [usize; 3]) -> elision::Result<Self> {
-        Ok(Self {
-            x: noise(&[m, k], 1)?,
-            w: noise(&[n, k], 2)?,
-            bias: noise(&[n], 3)?,
-            g: noise(&[m, n], 4)?,
-            y: Tensor::zeros(&[m, n])?,
-            dx: Tensor::zeros(&[m, k])?,
-            dw: Tensor::zeros(&[n, k])?,
-            dbias: Tensor::zeros(&[n])?,
-            steps: 0,
-        })
+    fn new(shape: [usize; 3]) -> elision::Result<Self> {
+        let operands = Operands::new(shape)?;
+        Ok(Self { operands, steps: 0 })
     }
 
     /// This step's dropout.
@@ -59,24 +41,27 @@ impl Layer {
         dropout: Option<Dropout>,
         saved: &mut Saved,
     ) -> elision::Result<()> {
+        let Operands {
+            x,
+            w,
+            bias,
+            g,
+            y,
+            grads,
+        } = &mut self.operands;
         let epilogue = Epilogue {
-            bias: Some(self.bias.view()),
+            bias: Some(bias.view()),
             activation: Activation::Relu,
             dropout,
         };
         let x = match mask {
-            Some(mask) => mask.over(&self.x)?,
-            None => LinearInput::from(&self.x),
+            Some(mask) => mask.over(&*x)?,
+            None => LinearInput::from(&*x),
         };
-        ops::linear_into(x, &self.w, &epilogue, &mut self.y, Some(saved))?;
-        let grads = LinearGradsInto {
-            x: Some(self.dx.view_mut()),
-            w: Some(self.dw.view_mut()),
-            bias: Some(self.dbias.view_mut()),
-        };
+        ops::linear_into(x, &*w, &epilogue, &mut *y, Some(saved))?;
         // What is recomputed is read off the output; what is stored needs no output.
-        let residuals: Residuals<'_> = saved.with_output(&self.y);
-        ops::linear_backward_into(&self.g, x, &self.w, &epilogue, residuals, grads)
+        let residuals: Residuals<'_> = saved.with_output(&*y);
+        ops::linear_backward_into(&*g, x, &*w, &epilogue, residuals, grads.all_mut())
     }
 
     /// Forward and backward between two masks of units, drawn anew.
@@ -88,20 +73,23 @@ impl Layer {
         for mask in masks.iter_mut() {
             mask.redraw(&self.dropout()?)?;
         }
+        let Operands {
+            x,
+            w,
+            bias,
+            g,
+            y,
+            grads,
+        } = &mut self.operands;
         let [input, output] = &*masks;
         let epilogue = UnitEpilogue {
-            bias: Some(self.bias.view()),
+            bias: Some(bias.view()),
             activation: Activation::Relu,
             input: Some(input),
             output: Some(output),
         };
-        ops::unit_linear_into(&self.x, &self.w, &epilogue, &mut self.y, Some(saved))?;
-        let grads = LinearGradsInto {
-            x: Some(self.dx.view_mut()),
-            w: Some(self.dw.view_mut()),
-            bias: Some(self.dbias.view_mut()),
-        };
-        ops::unit_linear_backward_into(&self.g, &self.x, &self.w, &epilogue, saved, grads)
+        ops::unit_linear_into(&*x, &*w, &epilogue, &mut *y, Some(saved))?;
+        ops::unit_linear_backward_into(&*g, &*x, &*w, &epilogue, saved, grads.all_mut())
     }
 }
 
@@ -163,7 +151,7 @@ fn steps(report: &mut Report) -> Result<(), Failure> {
 /// A batch of `m` rows with packed weights, in turn with the same without.
 fn packed(m: usize, report: &mut Report) -> Result<(), Failure> {
     let [_, k, n] = SIZES;
-    let mut layer = Layer::new([m, k, n]).map_err(Failure::Work)?;
+    let mut layer = Operands::new([m, k, n]).map_err(Failure::Work)?;
     let weights = PackedWeights::new(&layer.w).map_err(Failure::Work)?;
     let plain = Epilogue::default();
     let (x, w, mut other) = (&layer.x, &layer.w, layer.y.clone());
