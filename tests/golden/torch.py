@@ -6,13 +6,13 @@ needs torch 2.13.0 (the CPU build is enough) and nothing else. Inputs are number
 f64, and what it returns is written as the nearest f32. Images and filters are written with channels last.
 """
 
-import math
 import pathlib
 import struct
 import sys
 
 # This file has the name of the package that it imports.
-sys.path = [entry for entry in sys.path if pathlib.Path(entry or ".").resolve() != pathlib.Path(__file__).parent]
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path = [entry for entry in sys.path if pathlib.Path(entry).resolve() != HERE]
 
 import torch
 import torch.nn.functional as F
@@ -275,7 +275,7 @@ def schedules():
             0.1,
             dict(max_lr=0.1, total_steps=10, pct_start=0.3, div_factor=25.0, final_div_factor=1e4),
         ),
-        "linear_warm_up": (lr.LinearLR, 0.1, dict(start_factor=0.1, total_iters=4)),
+        "warm_up": (lr.LinearLR, 0.1, dict(start_factor=0.1, total_iters=4)),
     }
     for name, (schedule, rate, params) in cases.items():
         case(name, **(params if "max_lr" in params else dict(lr=rate) | params))
@@ -295,4 +295,4 @@ def schedules():
 assert torch.__version__.split("+")[0] == VERSION, torch.__version__
 for write_cases in [linear, convolutions, pools, embedding, norms, dropout, losses, optimisers, clipping, schedules]:
     write_cases()
-pathlib.Path(__file__).with_suffix(".txt").write_text("\n".join(lines) + "\n")
+(HERE / "torch.txt").write_text("\n".join(lines) + "\n")
