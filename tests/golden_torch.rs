@@ -24,9 +24,11 @@ const OPERATION: Tolerance = Tolerance {
     absolute: 3e-6,
 };
 
-/// Who reproduces the cases whose name is, or is continued with an underscore from, the first word; the first
-/// entry that fits.
-const REPRODUCED: [(&str, fn(&Case)); 22] = [
+/// The first words of a case's name, and what reproduces such cases.
+type Kind = (&'static str, fn(&Case));
+
+/// All kinds. A name may go on after an underscore.
+const REPRODUCED: [Kind; 22] = [
     ("linear", tape::linear),
     ("conv2d", tape::conv2d),
     ("max_pool2d", tape::max_pool2d),
@@ -55,7 +57,7 @@ const REPRODUCED: [(&str, fn(&Case)); 22] = [
 fn the_reference_reproduces_every_case() {
     let mut used = [false; REPRODUCED.len()];
     for case in cases() {
-        let fits = |(name, _): &(&str, fn(&Case))| {
+        let fits = |(name, _): &Kind| {
             let rest = case.name.strip_prefix(name);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
         };
