@@ -8,6 +8,7 @@ pub mod math;
 pub mod reduce;
 pub mod softmax;
 pub mod stream;
+pub mod tape;
 pub mod unit;
 
 pub use elementwise::{map, zip};
