@@ -139,6 +139,12 @@ pub enum Error {
         /// The number of classes.
         classes: usize,
     },
+    /// A variable of a graph that a backward pass, or the tape's owner, has freed.
+    #[error("the graph of this variable has been freed: a backward pass runs once")]
+    Freed,
+    /// A name that is empty, has a dot in it, or is taken.
+    #[error("{0:?} cannot name a layer: names are not empty, have no dots and differ")]
+    Name(String),
     /// A combination of options that the operation does not support.
     #[error("{0}")]
     Unsupported(&'static str),

@@ -75,6 +75,29 @@ impl Key {
     }
 }
 
+impl Key {
+    /// The child of that name: the key folded with the number of bytes, then with each eight of them as a
+    /// little-endian number, the last ones padded with zeros.
+    ///
+    /// ```
+    /// use elision::Key;
+    /// let run = Key::new(7);
+    /// assert_ne!(run.named("hidden"), run.named("output"));
+    /// assert_eq!(run.named("ab"), run.fold_in(2).fold_in(u64::from(b'a') + 256 * u64::from(b'b')));
+    /// ```
+    #[must_use]
+    pub fn named(self, name: &str) -> Self {
+        let bytes = name.as_bytes();
+        bytes
+            .chunks(8)
+            .fold(self.fold_in(bytes.len() as u64), |key, chunk| {
+                let mut number = [0; 8];
+                number[..chunk.len()].copy_from_slice(chunk);
+                key.fold_in(u64::from_le_bytes(number))
+            })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

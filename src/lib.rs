@@ -82,6 +82,7 @@
 //! 1.89, which `wide` and the AVX-512 intrinsics need. There are no features.
 
 mod activation;
+pub mod autograd;
 mod dropout;
 mod epilogue;
 pub mod error;
@@ -89,6 +90,7 @@ mod exec;
 mod kernels;
 mod key;
 mod mask;
+pub mod nn;
 pub mod ops;
 pub mod reference;
 mod rng;

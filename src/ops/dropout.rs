@@ -6,10 +6,11 @@
 use crate::dropout::Dropout;
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_chunk, for_each_chunk_pair};
-use crate::kernels::dropout::{Apply, Draw, Forward, Stream};
+use crate::kernels::dropout::{Draw, Forward, Stream};
 use crate::mask::{Mask, UnitMask, check_units, words_for};
 use crate::ops::check::{check_length, check_shape};
 use crate::ops::elementwise::{copy_into, scale_in_place};
+use crate::ops::select::{select, select_into};
 use crate::rng::Bernoulli;
 use crate::simd::{Isa, dispatch};
 use crate::tensor::{Tensor, View, ViewMut};
@@ -273,19 +274,7 @@ pub fn dropout_backward_into<'a, 'b>(
     let Some(mask) = mask else {
         return dropout_into(g, dropout, out, None);
     };
-    let (g, mut out) = (g.into(), out.into());
-    check_shape("output of dropout's backward pass", g.shape(), out.shape())?;
-    check_length("mask of dropout", g.len(), mask.len())?;
-    let isa = current_isa()?;
-    match (g.as_slice(), out.as_mut_slice()) {
-        (Some(g), Some(out)) => apply(isa, Some(g), mask, dropout.scale(), out),
-        _ => {
-            let mut copy = g.to_tensor()?;
-            apply(isa, None, mask, dropout.scale(), copy.as_mut_slice());
-            copy_into(&copy, out)?;
-        }
-    }
-    Ok(())
+    select_into(g, mask, dropout.scale(), out)
 }
 
 /// [`dropout_backward`] in place.
@@ -304,29 +293,12 @@ pub fn dropout_backward_in_place<'a>(
     check_length("mask of dropout", g.len(), mask.len())?;
     let isa = current_isa()?;
     if let Some(g) = g.as_mut_slice() {
-        apply(isa, None, mask, dropout.scale(), g);
+        select(isa, None, mask, dropout.scale(), g);
         return Ok(());
     }
     let mut copy = g.as_view().to_tensor()?;
-    apply(isa, None, mask, dropout.scale(), copy.as_mut_slice());
+    select(isa, None, mask, dropout.scale(), copy.as_mut_slice());
     copy_into(&copy, g)
-}
-
-fn apply(isa: Isa, x: Option<&[f32]>, mask: &Mask, scale: f32, out: &mut [f32]) {
-    let words = mask.as_words();
-    for_each_chunk(out, APPLY_WEIGHT, |start, out| {
-        let x = x.map(|x| &x[start..start + out.len()]);
-        dispatch(
-            isa,
-            Apply {
-                x,
-                out,
-                words,
-                offset: start,
-                scale,
-            },
-        );
-    });
 }
 
 /// What inference does: nothing for the inverted form (a bit-for-bit copy, no random state touched), a

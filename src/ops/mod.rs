@@ -13,6 +13,7 @@ mod linear;
 mod matmul;
 mod optimizer;
 mod reduce;
+mod select;
 mod softmax;
 mod strided;
 
@@ -38,4 +39,5 @@ pub use linear::{
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
+pub use select::{relu_mask, select_into};
 pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_cross_entropy, softmax_into};

@@ -107,6 +107,11 @@ impl Tensor {
         &self.shape
     }
 
+    /// The shape as a value.
+    pub(crate) fn dims(&self) -> Dims {
+        self.shape
+    }
+
     /// The number of axes.
     #[must_use]
     pub fn rank(&self) -> usize {
@@ -168,6 +173,16 @@ fn check_length(found: usize, shape: &[usize]) -> Result<Dims> {
             expected,
             found,
         })
+    }
+}
+
+impl Default for Tensor {
+    /// A tensor of one axis and no elements; nothing is allocated.
+    fn default() -> Self {
+        Self {
+            storage: Storage::Vec(Vec::new()),
+            shape: Dims::zeros(1),
+        }
     }
 }
 

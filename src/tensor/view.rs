@@ -50,7 +50,7 @@ impl<'a> View<'a> {
     }
 
     /// A view of a slice that is known to have the shape's length.
-    pub(super) fn whole(data: &'a [f32], shape: Dims) -> Self {
+    pub(crate) fn whole(data: &'a [f32], shape: Dims) -> Self {
         match Self::contiguous(data, &shape) {
             Ok(view) => view,
             Err(error) => unreachable!("a tensor's shape fits its storage: {error}"),

@@ -5,20 +5,17 @@ use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::exec::{current_isa, for_each_chunk, with_mask};
+use crate::exec::{current_isa, with_mask};
 use crate::kernels::gemm::{Merge, Output, Plane, Right, TileEpilogue};
-use crate::kernels::keep::Positive;
 use crate::mask::Mask;
 use crate::ops::check::{Contiguous, check_shape};
 use crate::ops::dropout::draw;
 use crate::ops::elementwise::copy_into;
 use crate::ops::matmul::{Factors, finish_product, matrix_mut, operand};
-use crate::simd::{Isa, LANES, dispatch};
+use crate::ops::select::positive;
+use crate::simd::{Isa, LANES};
 use crate::tensor::matrix::MatrixMut;
 use crate::tensor::{Tensor, View, ViewMut};
-
-/// Cost of 64 bits from 64 outputs, against an element of a scaled copy.
-const SIGN_WORD_WEIGHT: usize = 32;
 
 /// `dropout(activation(x * w^T + bias))` for `x` of shape `[m, k]` and weights of shape `[n, k]`: shape
 /// `[m, n]`, and what [`linear_backward`](crate::ops::linear_backward) needs.
@@ -159,7 +156,7 @@ impl Forward<'_> {
         };
         finish_product(self.isa, self.factors, self.tile(kept.as_ref()), output);
         if let (Activation::Relu, Some(kept)) = (self.epilogue.activation, kept) {
-            merge_sign(self.isa, y, kept);
+            positive(self.isa, y, kept);
         }
         Ok(())
     }
@@ -210,12 +207,4 @@ impl Forward<'_> {
             merge_scale: scale,
         }
     }
-}
-
-/// Replaces the dropout decisions by the merged ones: dropped or cut by ReLU, the output is zero.
-pub(super) fn merge_sign(isa: Isa, y: &[f32], kept: &mut Mask) {
-    for_each_chunk(kept.words_mut(), SIGN_WORD_WEIGHT, |start, words| {
-        let y = &y[64 * start..y.len().min(64 * (start + words.len()))];
-        dispatch(isa, Positive { y, words });
-    });
 }

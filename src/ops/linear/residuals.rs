@@ -1,7 +1,6 @@
 //! What a backward pass is given, and the bits that it finds again.
 
 use super::Saved;
-use super::forward::merge_sign;
 use super::saved::is_smooth;
 use crate::activation::Activation;
 use crate::epilogue::Epilogue;
@@ -10,6 +9,7 @@ use crate::exec::with_mask;
 use crate::mask::Mask;
 use crate::ops::check::{check_length, check_shape};
 use crate::ops::dropout::draw;
+use crate::ops::select::positive;
 use crate::simd::Isa;
 use crate::tensor::{Tensor, View};
 
@@ -111,7 +111,7 @@ impl<'a> Residuals<'a> {
 /// and the scale of a kept element is at least 1, so that none vanishes. A NaN has a gradient.
 fn nonzero(isa: Isa, y: View<'_>, kept: &mut Mask) {
     if let Some(y) = y.as_slice() {
-        return merge_sign(isa, y, kept);
+        return positive(isa, y, kept);
     }
     let mut y = y.iter();
     for word in kept.words_mut() {

@@ -1,0 +1,197 @@
+//! The fused linear layer: one node.
+
+use crate::activation::Activation;
+use crate::autograd::pool::KeptState;
+use crate::autograd::{InputGradients, Step, Tape, Value, Var};
+use crate::dropout::Dropout;
+use crate::epilogue::Epilogue;
+use crate::error::{Error, Result};
+use crate::ops::{self, LinearGradsInto};
+use crate::tensor::{Dims, View};
+
+/// What a fused layer does after its product and bias.
+///
+/// ```
+/// use elision::autograd::{Fused, Tape};
+/// use elision::{Activation, Dropout, Key, Tensor};
+/// let tape = Tape::new();
+/// let (x, w) = (Tensor::full(&[8, 3], 0.5)?, Tensor::full(&[2, 3], 1.0)?);
+/// let fused = Fused { activation: Activation::Relu, dropout: Some(Dropout::new(Key::new(1), 0.5)?) };
+/// let y = tape.constant(x).linear(&tape.variable(w), None, &fused)?;
+/// assert!(y.view().iter().all(|y| y == 0.0 || y == 3.0));
+/// # Ok::<(), elision::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Fused {
+    /// Applied to product and bias.
+    pub activation: Activation,
+    /// Dropout in training, elements counted in row-major order of the output.
+    pub dropout: Option<Dropout>,
+}
+
+impl Fused {
+    pub(super) fn epilogue<'a>(&self, bias: Option<View<'a>>) -> Epilogue<'a> {
+        let &Self {
+            activation,
+            dropout,
+        } = self;
+        Epilogue {
+            bias,
+            activation,
+            dropout,
+        }
+    }
+
+    /// Whether the output tells what a recomputed backward pass must know.
+    pub(super) fn reads_output(&self) -> bool {
+        self.activation == Activation::Relu
+    }
+}
+
+/// What the backward pass of a fused product reads.
+type Kept = ([Value; 2], KeptState, Option<Value>);
+
+impl Var {
+    /// `dropout(activation(x * w^T + bias))` as one node: `self` of shape `[.., inputs]`, `w` of `[units, inputs]`,
+    /// `bias` of `[units]`. Keeps references to `x` and `w`; after ReLU one bit an element or nothing if the tape
+    /// recomputes masks, after a smooth activation its argument.
+    ///
+    /// # Errors
+    /// [`Error::Rank`], [`Error::Shape`] if the shapes do not fit, and those of [`Tape::of`].
+    pub fn linear(&self, w: &Self, bias: Option<&Self>, fused: &Fused) -> Result<Self> {
+        self.linear_into(w, bias, fused, None)
+    }
+
+    /// [`linear`](Var::linear) plus `residual`, of the output's shape, as one node.
+    ///
+    /// # Errors
+    /// Those of [`linear`](Var::linear), and [`Error::Shape`] if `residual` has another shape.
+    pub fn linear_residual(
+        &self,
+        w: &Self,
+        bias: Option<&Self>,
+        fused: &Fused,
+        residual: &Self,
+    ) -> Result<Self> {
+        self.linear_into(w, bias, fused, Some(residual))
+    }
+
+    fn linear_into(
+        &self,
+        w: &Self,
+        bias: Option<&Self>,
+        fused: &Fused,
+        residual: Option<&Self>,
+    ) -> Result<Self> {
+        // Absent inputs stand in as constants, so that each has its place.
+        let (no_bias, no_residual) = (self.detach(), self.detach());
+        let inputs = [
+            self,
+            w,
+            bias.unwrap_or(&no_bias),
+            residual.unwrap_or(&no_residual),
+        ];
+        let tape = Tape::of(&inputs)?;
+        let (rows, shape) = output_shape(self, w)?;
+        let x = self
+            .value()
+            .reshape(&[rows, self.shape()[self.rank() - 1]])?;
+        let mut y = tape.buffer(&[rows, w.shape()[0]])?;
+        let epilogue = fused.epilogue(bias.map(Var::view));
+        let needed = tape.is_recording() && inputs.iter().any(|input| input.requires_grad());
+        // A residual hides which outputs ReLU cut.
+        let recomputes = tape.is_recomputing() && !(fused.reads_output() && residual.is_some());
+        let mut state = tape.kept_state(recomputes);
+        ops::linear_into(
+            x.view(),
+            w,
+            &epilogue,
+            &mut *y,
+            needed.then_some(&mut *state),
+        )?;
+        if let Some(residual) = residual {
+            ops::add_assign(y.view_mut().reshape(&shape)?, checked(residual, &shape)?)?;
+        }
+        let y = Value::from(y);
+        let output = y.reshape(&shape)?;
+        let read = (recomputes && fused.reads_output()).then_some(y);
+        let step = Step {
+            op: "linear",
+            inputs: &inputs,
+            output,
+        };
+        let fused = *fused;
+        Ok(tape.record(
+            step,
+            ([x, w.value().clone()], state, read),
+            move |kept, dy, gradients| {
+                gradients.add(3, dy.clone())?;
+                backward(kept, &fused, &dy, gradients)
+            },
+        ))
+    }
+}
+
+fn checked<'a>(residual: &'a Var, shape: &[usize]) -> Result<&'a Var> {
+    if residual.shape() == shape {
+        return Ok(residual);
+    }
+    Err(Error::Shape {
+        what: "residual of linear",
+        expected: shape.into(),
+        found: residual.shape().into(),
+    })
+}
+
+/// The number of rows, and the shape of the output.
+fn output_shape(x: &Var, w: &Var) -> Result<(usize, Dims)> {
+    let (&[.., inputs], &[units, depth]) = (x.shape(), w.shape()) else {
+        let (what, expected) = ("operands of linear", 2);
+        let found = if w.rank() == 2 { x.rank() } else { w.rank() };
+        return Err(Error::Rank {
+            what,
+            expected,
+            found,
+        });
+    };
+    if inputs != depth {
+        return Err(Error::Shape {
+            what: "weights of linear",
+            expected: [units, inputs][..].into(),
+            found: w.shape().into(),
+        });
+    }
+    let mut shape = x.value().dims();
+    shape[x.rank() - 1] = units;
+    Ok((shape[..x.rank() - 1].iter().product(), shape))
+}
+
+fn backward(
+    (inputs, state, output): Kept,
+    fused: &Fused,
+    dy: &Value,
+    gradients: &mut InputGradients<'_>,
+) -> Result<()> {
+    let ([x, w], state) = (&inputs, &state);
+    let [mut dx, mut dw] = [
+        gradients.wanted(0, x.shape())?,
+        gradients.wanted(1, w.shape())?,
+    ];
+    let mut dbias = gradients.wanted(2, &w.shape()[..1])?;
+    let into = LinearGradsInto {
+        x: dx.as_mut().map(|dx| dx.view_mut()),
+        w: dw.as_mut().map(|dw| dw.view_mut()),
+        bias: dbias.as_mut().map(|dbias| dbias.view_mut()),
+    };
+    let dy = dy.reshape(&[x.shape()[0], w.shape()[0]])?;
+    let epilogue = fused.epilogue(None);
+    match &output {
+        Some(y) => {
+            ops::linear_backward_into(&dy, x.view(), w, &epilogue, state.with_output(y), into)?
+        }
+        None => ops::linear_backward_into(&dy, x.view(), w, &epilogue, &**state, into)?,
+    }
+    gradients.add_wanted(0, dx)?;
+    gradients.add_wanted(1, dw)?;
+    gradients.add_wanted(2, dbias)
+}

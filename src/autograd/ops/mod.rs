@@ -1,0 +1,36 @@
+//! The operations on variables: forward and backward side by side.
+
+mod activation;
+mod arithmetic;
+mod dropout;
+mod linear;
+mod matrix;
+mod reduce;
+mod shape;
+mod softmax;
+
+pub use linear::Fused;
+
+use super::value::Value;
+use crate::error::Result;
+use crate::ops::sum_into;
+
+use super::backward::InputGradients;
+
+/// The gradient of something that was broadcast: summed over the axes that broadcasting added or stretched.
+fn unbroadcast(dy: &Value, shape: &[usize], gradients: &InputGradients<'_>) -> Result<Value> {
+    if dy.shape() == shape {
+        return Ok(dy.clone());
+    }
+    let added = dy.shape().len() - shape.len();
+    let stretched =
+        |axis: &usize| *axis < added || shape[axis - added] == 1 && dy.shape()[*axis] != 1;
+    let axes: Vec<usize> = (0..dy.shape().len()).filter(stretched).collect();
+    let kept: Vec<usize> = (0..dy.shape().len())
+        .filter(|axis| !stretched(axis))
+        .map(|axis| dy.shape()[axis])
+        .collect();
+    let mut sum = gradients.buffer(&kept)?;
+    sum_into(dy, &axes, &mut *sum)?;
+    Value::from(sum).reshape(shape)
+}

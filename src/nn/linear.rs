@@ -1,0 +1,140 @@
+//! The linear layer.
+
+use super::layer::Layer;
+use super::pass::Pass;
+use crate::activation::Activation;
+use crate::autograd::{Fused, Parameter, Var};
+use crate::dropout::Dropout;
+use crate::error::Result;
+use crate::key::Key;
+use crate::nn::Init;
+use crate::tensor::Tensor;
+
+/// `dropout(activation(x w^T + bias))`, and the layer's input on top if it is [`residual`](Linear::residual): one fused
+/// product, one node. Samples of shape `[.., inputs]` become `[.., units]`.
+///
+/// Parameters: `weight` `[units, inputs]`, drawn by [`Init::KaimingUniform`]; `bias` `[units]`, zeros.
+///
+/// ```
+/// use elision::nn::Linear;
+/// use elision::{Activation, Key};
+/// let layer = Linear::new(784, 1024, Key::new(1))?.activation(Activation::Relu).dropout(0.5)?;
+/// # Ok::<(), elision::Error>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Linear {
+    weight: Parameter,
+    bias: Option<Parameter>,
+    activation: Activation,
+    p: f64,
+    residual: bool,
+}
+
+impl Linear {
+    /// A layer without activation or dropout.
+    ///
+    /// # Errors
+    /// [`Error::Empty`](crate::Error::Empty) if there are no inputs or no units, [`Error::Overflow`](crate::Error::Overflow)
+    /// if the weights do not fit in memory.
+    pub fn new(inputs: usize, units: usize, key: Key) -> Result<Self> {
+        Ok(Self {
+            weight: Parameter::new(Init::KaimingUniform.fill(&[units, inputs], key)?),
+            bias: Some(Parameter::new(Tensor::zeros(&[units])?)),
+            activation: Activation::Identity,
+            p: 0.0,
+            residual: false,
+        })
+    }
+
+    /// The same with other weights.
+    ///
+    /// # Errors
+    /// Those of [`Init::fill`].
+    pub fn init(mut self, init: Init, key: Key) -> Result<Self> {
+        let shape = self.weight.value().shape();
+        self.weight = Parameter::new(init.fill(shape, key)?);
+        Ok(self)
+    }
+
+    /// The same without bias.
+    #[must_use]
+    pub fn without_bias(self) -> Self {
+        Self { bias: None, ..self }
+    }
+
+    /// The same with an activation.
+    #[must_use]
+    pub fn activation(self, activation: Activation) -> Self {
+        Self { activation, ..self }
+    }
+
+    /// The same with dropout of the outputs, after the activation.
+    ///
+    /// # Errors
+    /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
+    pub fn dropout(mut self, p: f64) -> Result<Self> {
+        self.set_rate(p)?;
+        Ok(self)
+    }
+
+    /// The same with its input added to its output, after the dropout; there must be as many units as inputs.
+    #[must_use]
+    pub fn residual(self) -> Self {
+        Self {
+            residual: true,
+            ..self
+        }
+    }
+}
+
+impl Layer for Linear {
+    fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
+        let tape = x.tape();
+        let weight = tape.parameter(&self.weight)?;
+        let bias = self
+            .bias
+            .as_ref()
+            .map(|bias| tape.parameter(bias))
+            .transpose()?;
+        let fused = Fused {
+            activation: self.activation,
+            dropout: pass.dropout(self.p)?,
+        };
+        match self.residual {
+            true => x.linear_residual(&weight, bias.as_ref(), &fused, x),
+            false => x.linear(&weight, bias.as_ref(), &fused),
+        }
+    }
+
+    fn kind(&self) -> String {
+        let shape = self.weight.value().shape();
+        let activation = match self.activation {
+            Activation::Identity => String::new(),
+            other => format!(", {other}"),
+        };
+        let residual = if self.residual { ", residual" } else { "" };
+        format!("Linear {} -> {}{activation}{residual}", shape[1], shape[0])
+    }
+
+    fn rate(&self) -> Option<f64> {
+        (self.p > 0.0).then_some(self.p)
+    }
+
+    fn set_rate(&mut self, p: f64) -> Result<()> {
+        self.p = Dropout::new(Key::new(0), p)?.p();
+        Ok(())
+    }
+
+    fn parameters(&self) -> Vec<(&str, &Parameter)> {
+        let bias = self.bias.as_ref().map(|bias| ("bias", bias));
+        [("weight", &self.weight)].into_iter().chain(bias).collect()
+    }
+
+    fn parameters_mut(&mut self) -> Vec<(&str, &mut Parameter)> {
+        let bias = self.bias.as_mut().map(|bias| ("bias", bias));
+        [("weight", &mut self.weight)]
+            .into_iter()
+            .chain(bias)
+            .collect()
+    }
+}
