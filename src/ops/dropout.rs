@@ -278,10 +278,10 @@ pub fn dropout_backward_into<'a, 'b>(
     check_length("mask of dropout", g.len(), mask.len())?;
     let isa = current_isa()?;
     match (g.as_slice(), out.as_mut_slice()) {
-        (Some(g), Some(out)) => apply(isa, Some(g), mask, dropout.scale(), out),
+        (Some(g), Some(out)) => apply_mask(isa, Some(g), mask, dropout.scale(), out),
         _ => {
             let mut copy = g.to_tensor()?;
-            apply(isa, None, mask, dropout.scale(), copy.as_mut_slice());
+            apply_mask(isa, None, mask, dropout.scale(), copy.as_mut_slice());
             copy_into(&copy, out)?;
         }
     }
@@ -304,15 +304,16 @@ pub fn dropout_backward_in_place<'a>(
     check_length("mask of dropout", g.len(), mask.len())?;
     let isa = current_isa()?;
     if let Some(g) = g.as_mut_slice() {
-        apply(isa, None, mask, dropout.scale(), g);
+        apply_mask(isa, None, mask, dropout.scale(), g);
         return Ok(());
     }
     let mut copy = g.as_view().to_tensor()?;
-    apply(isa, None, mask, dropout.scale(), copy.as_mut_slice());
+    apply_mask(isa, None, mask, dropout.scale(), copy.as_mut_slice());
     copy_into(&copy, g)
 }
 
-fn apply(isa: Isa, x: Option<&[f32]>, mask: &Mask, scale: f32, out: &mut [f32]) {
+/// `x * scale` where kept and `+0.0` elsewhere, or in place.
+pub(super) fn apply_mask(isa: Isa, x: Option<&[f32]>, mask: &Mask, scale: f32, out: &mut [f32]) {
     let words = mask.as_words();
     for_each_chunk(out, APPLY_WEIGHT, |start, out| {
         let x = x.map(|x| &x[start..start + out.len()]);
