@@ -43,6 +43,23 @@ pub(crate) fn for_each_rows_and_item<T: Send>(
     }
 }
 
+/// Calls `f(first_row, a, b)` for pieces of whole rows of `n > 0` elements of two arrays of one length.
+pub(crate) fn for_each_rows_of_two<A: Send, B: Send>(
+    a: &mut [A],
+    b: &mut [B],
+    n: usize,
+    weight: usize,
+    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    let step = rows_per_task(a.len(), n, weight);
+    if step * n >= a.len() {
+        return f(0, a, b);
+    }
+    let pieces = a.par_chunks_mut(step * n).zip(b.par_chunks_mut(step * n));
+    let pieces = pieces.enumerate();
+    pieces.for_each(|(i, (a, b))| f(i * step, a, b));
+}
+
 /// How many of the rows that make up `len` elements one task takes: at least one.
 fn rows_per_task(len: usize, n: usize, weight: usize) -> usize {
     (chunk_len(len, weight, rayon::current_num_threads()) / n).max(1)
@@ -69,6 +86,14 @@ mod tests {
                 }
             });
             assert!(firsts.iter().copied().eq(0..rows));
+            let mut numbers = vec![0; x.len()];
+            for_each_rows_of_two(&mut out, &mut numbers, n, 8, |first, out, numbers| {
+                assert_eq!((out.len() % n, out.len()), (0, numbers.len()));
+                for (i, number) in numbers.iter_mut().enumerate() {
+                    *number = first * n + i;
+                }
+            });
+            assert!(numbers.iter().copied().eq(0..x.len()));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::simd::LANES;
 
@@ -23,6 +24,16 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R 
     let result = f(&mut buffer[skip..skip + len]);
     BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
     result
+}
+
+/// Gets the memory of the next [`with_scratch`] of `len` elements: an error where the machine refuses it, for
+/// sizes that are not those of an operand.
+pub(crate) fn reserve_scratch(len: usize) -> Result<()> {
+    let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let len = len.saturating_add(LANES);
+    let reserved = buffer.try_reserve_exact(len.saturating_sub(buffer.len()));
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
+    reserved.map_err(|_| Error::Overflow("scratch"))
 }
 
 /// Calls `f` with a mask that drops all of `len` elements, in memory that this thread keeps: as much as the

@@ -8,5 +8,8 @@ pub(crate) mod gemm;
 pub(crate) mod keep;
 pub(crate) mod math;
 pub(crate) mod optimizer;
+pub(crate) mod patches;
+pub(crate) mod pool;
 pub(crate) mod reduce;
 pub(crate) mod softmax;
+pub(crate) mod window;

@@ -1,7 +1,8 @@
 //! What several operations do with their arguments first.
 
 use crate::error::{Error, Result};
-use crate::tensor::{Tensor, View};
+use crate::ops::elementwise::copy_into;
+use crate::tensor::{Tensor, View, ViewMut};
 
 /// A view must have that rank.
 pub(super) fn check_rank(what: &'static str, view: View<'_>, expected: usize) -> Result<()> {
@@ -58,5 +59,34 @@ impl<'a> Contiguous<'a> {
             Self::Borrowed(slice) => slice,
             Self::Owned(tensor) => tensor.as_slice(),
         }
+    }
+}
+
+/// A mutable view's elements in row-major order: its own memory where they lie so, else a copy that
+/// [`finish`](ContiguousMut::finish) writes back.
+pub(super) struct ContiguousMut<'a> {
+    out: ViewMut<'a>,
+    copy: Option<Tensor>,
+}
+
+impl<'a> ContiguousMut<'a> {
+    /// What the elements hold is unspecified.
+    pub(super) fn new(mut out: ViewMut<'a>) -> Result<Self> {
+        let copy = match out.as_mut_slice() {
+            Some(_) => None,
+            None => Some(Tensor::zeros(out.shape())?),
+        };
+        Ok(Self { out, copy })
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
+        match &mut self.copy {
+            Some(copy) => copy.as_mut_slice(),
+            None => self.out.as_mut_slice().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        self.copy.map_or(Ok(()), |copy| copy_into(&copy, self.out))
     }
 }

@@ -5,24 +5,30 @@
 //! returns an error has written nothing.
 
 mod activation;
+mod avg_pool;
 mod batched;
 mod check;
+mod conv;
 mod dropout;
 mod elementwise;
 mod linear;
 mod matmul;
+mod max_pool;
 mod optimizer;
 mod reduce;
 mod select;
 mod softmax;
 mod strided;
+mod window;
 
 pub use activation::{
     activate, activate_backward, activate_backward_in_place, activate_backward_into,
     activate_in_place, activate_into, erf, erf_into, exp, exp_into, gelu, gelu_erf, gelu_erf_into,
     gelu_into, ln, ln_into, relu, relu_into, sigmoid, sigmoid_into, tanh, tanh_into,
 };
+pub use avg_pool::{avg_pool2d, avg_pool2d_backward, avg_pool2d_backward_into, avg_pool2d_into};
 pub use batched::{batched_matmul, batched_matmul_into};
+pub use conv::{Conv2d, conv2d, conv2d_backward, conv2d_backward_into, conv2d_into};
 pub use dropout::{
     dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,
     dropout_inference, dropout_inference_in_place, dropout_into,
@@ -37,7 +43,11 @@ pub use linear::{
     unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
 pub use matmul::{matmul, matmul_into};
+pub use max_pool::{
+    Argmax, max_pool2d, max_pool2d_backward, max_pool2d_backward_into, max_pool2d_into,
+};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
 pub use select::{relu_mask, select_into};
 pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_cross_entropy, softmax_into};
+pub use window::Window;

@@ -86,7 +86,11 @@ impl Saved {
     }
 
     /// Makes room for a forward pass with `shape` outputs.
-    pub(super) fn prepare(&mut self, epilogue: &Epilogue<'_>, shape: &[usize]) -> Result<()> {
+    pub(in crate::ops) fn prepare(
+        &mut self,
+        epilogue: &Epilogue<'_>,
+        shape: &[usize],
+    ) -> Result<()> {
         let len = shape.iter().product();
         let bits = self.keeps_bits(epilogue);
         match &mut self.kept {
