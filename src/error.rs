@@ -139,6 +139,18 @@ pub enum Error {
         /// The number of classes.
         classes: usize,
     },
+    /// An index that is out of range, among many.
+    #[error("{what}: index {index} at position {position} is out of range for {length}")]
+    Index {
+        /// What is indexed.
+        what: &'static str,
+        /// Where the index stands among the others.
+        position: usize,
+        /// The index.
+        index: u32,
+        /// The length available.
+        length: usize,
+    },
     /// A combination of options that the operation does not support.
     #[error("{0}")]
     Unsupported(&'static str),

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::simd::LANES;
 
@@ -23,6 +24,21 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R 
     let result = f(&mut buffer[skip..skip + len]);
     BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
     result
+}
+
+/// The same for `len` elements of f64, which `what` names if there are too many.
+pub(crate) fn with_f64_scratch<R>(
+    what: &'static str,
+    len: usize,
+    f: impl FnOnce(&mut [f64]) -> R,
+) -> Result<R> {
+    // One takes two elements of f32, and the first may have to begin one further on.
+    let room = len.checked_mul(2).and_then(|room| room.checked_add(1));
+    let room = room.ok_or(Error::Overflow(what))?;
+    Ok(with_scratch(room, |scratch| {
+        let (_, scratch, _) = bytemuck::pod_align_to_mut::<f32, f64>(scratch);
+        f(&mut scratch[..len])
+    }))
 }
 
 /// Calls `f` with a mask that drops all of `len` elements, in memory that this thread keeps: as much as the

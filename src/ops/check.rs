@@ -1,7 +1,8 @@
 //! What several operations do with their arguments first.
 
+use super::elementwise::copy_into;
 use crate::error::{Error, Result};
-use crate::tensor::{Tensor, View};
+use crate::tensor::{Tensor, View, ViewMut};
 
 /// A view must have that rank.
 pub(super) fn check_rank(what: &'static str, view: View<'_>, expected: usize) -> Result<()> {
@@ -57,6 +58,36 @@ impl<'a> Contiguous<'a> {
         match self {
             Self::Borrowed(slice) => slice,
             Self::Owned(tensor) => tensor.as_slice(),
+        }
+    }
+}
+
+/// A view's elements in row-major order, to be changed: in place where they lie so, else in a copy that
+/// [`finish`](Self::finish) writes back.
+pub(super) enum ContiguousMut<'a> {
+    Borrowed(&'a mut [f32]),
+    Owned(Tensor, ViewMut<'a>),
+}
+
+impl<'a> ContiguousMut<'a> {
+    pub(super) fn new(mut view: ViewMut<'a>) -> Result<Self> {
+        if view.as_mut_slice().is_none() {
+            return Ok(Self::Owned(view.as_view().to_tensor()?, view));
+        }
+        Ok(Self::Borrowed(view.into_slice().unwrap_or_default()))
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
+        match self {
+            Self::Borrowed(slice) => slice,
+            Self::Owned(tensor, _) => tensor.as_mut_slice(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        match self {
+            Self::Borrowed(_) => Ok(()),
+            Self::Owned(tensor, view) => copy_into(&tensor, view),
         }
     }
 }

@@ -5,6 +5,7 @@ pub mod dropout;
 mod elementwise;
 pub mod gemm;
 pub mod math;
+pub mod norm;
 pub mod reduce;
 pub mod softmax;
 pub mod stream;
