@@ -13,12 +13,24 @@ pub(crate) fn for_each_rows(
     weight: usize,
     f: impl Fn(&[f32], &mut [f32]) + Sync,
 ) {
-    let piece = rows_per_task(out.len(), n, weight) * n;
-    if piece >= out.len() {
-        return f(x, out);
+    for_each_piece_of_rows(out, n, weight, |first, out| {
+        f(&x[first * n..first * n + out.len()], out);
+    });
+}
+
+/// Calls `f(first_row, out)` for pieces of whole rows in the same way.
+pub(crate) fn for_each_piece_of_rows(
+    out: &mut [f32],
+    n: usize,
+    weight: usize,
+    f: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    let step = rows_per_task(out.len(), n, weight);
+    if step * n >= out.len() {
+        return f(0, out);
     }
-    let pieces = x.par_chunks(piece).zip(out.par_chunks_mut(piece));
-    pieces.for_each(|(x, out)| f(x, out));
+    let pieces = out.par_chunks_mut(step * n).enumerate();
+    pieces.for_each(|(i, out)| f(i * step, out));
 }
 
 /// Calls `f(first_row, rows, items)` for pieces of whole rows, if there are any to write, and the item that

@@ -7,6 +7,7 @@ pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod keep;
 pub(crate) mod math;
+pub(crate) mod norm;
 pub(crate) mod optimizer;
 pub(crate) mod patches;
 pub(crate) mod pool;

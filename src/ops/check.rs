@@ -1,7 +1,11 @@
 //! What several operations do with their arguments first.
 
+use super::elementwise::copy_into;
 use crate::error::{Error, Result};
+<<<<<<< HEAD
 use crate::ops::elementwise::copy_into;
+=======
+>>>>>>> h-norm
 use crate::tensor::{Tensor, View, ViewMut};
 
 /// A view must have that rank.
@@ -62,6 +66,7 @@ impl<'a> Contiguous<'a> {
     }
 }
 
+<<<<<<< HEAD
 /// A mutable view's elements in row-major order: its own memory where they lie so, else a copy that
 /// [`finish`](ContiguousMut::finish) writes back.
 pub(super) struct ContiguousMut<'a> {
@@ -83,10 +88,38 @@ impl<'a> ContiguousMut<'a> {
         match &mut self.copy {
             Some(copy) => copy.as_mut_slice(),
             None => self.out.as_mut_slice().unwrap_or_default(),
+=======
+/// A view's elements in row-major order, to be changed: in place where they lie so, else in a copy that
+/// [`finish`](Self::finish) writes back.
+pub(super) enum ContiguousMut<'a> {
+    Borrowed(&'a mut [f32]),
+    Owned(Tensor, ViewMut<'a>),
+}
+
+impl<'a> ContiguousMut<'a> {
+    pub(super) fn new(mut view: ViewMut<'a>) -> Result<Self> {
+        if view.as_mut_slice().is_none() {
+            return Ok(Self::Owned(view.as_view().to_tensor()?, view));
+        }
+        Ok(Self::Borrowed(view.into_slice().unwrap_or_default()))
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
+        match self {
+            Self::Borrowed(slice) => slice,
+            Self::Owned(tensor, _) => tensor.as_mut_slice(),
+>>>>>>> h-norm
         }
     }
 
     pub(super) fn finish(self) -> Result<()> {
+<<<<<<< HEAD
         self.copy.map_or(Ok(()), |copy| copy_into(&copy, self.out))
+=======
+        match self {
+            Self::Borrowed(_) => Ok(()),
+            Self::Owned(tensor, view) => copy_into(&tensor, view),
+        }
+>>>>>>> h-norm
     }
 }

@@ -11,9 +11,14 @@ mod check;
 mod conv;
 mod dropout;
 mod elementwise;
+mod embedding;
 mod linear;
 mod matmul;
+<<<<<<< HEAD
 mod max_pool;
+=======
+mod norm;
+>>>>>>> h-norm
 mod optimizer;
 mod reduce;
 mod select;
@@ -37,14 +42,23 @@ pub use elementwise::{
     add, add_assign, add_into, copy_into, div, div_into, mul, mul_assign, mul_into, scale_in_place,
     scale_into, sub, sub_into,
 };
+pub use embedding::{embedding, embedding_backward_into, embedding_into};
 pub use linear::{
     LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved, linear,
     linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
     unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
 pub use matmul::{matmul, matmul_into};
+<<<<<<< HEAD
 pub use max_pool::{
     Argmax, max_pool2d, max_pool2d_backward, max_pool2d_backward_into, max_pool2d_into,
+=======
+pub use norm::{
+    BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved, batch_norm,
+    batch_norm_backward_into, batch_norm_inference, batch_norm_inference_backward_into,
+    batch_norm_inference_into, batch_norm_into, layer_norm, layer_norm_backward_into,
+    layer_norm_into, rms_norm, rms_norm_backward_into, rms_norm_into,
+>>>>>>> h-norm
 };
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};

@@ -3,7 +3,7 @@
 use super::check::{Contiguous, check_length, check_shape};
 use super::copy_into;
 use crate::error::{Error, Result};
-use crate::exec::{current_isa, for_each_rows, for_each_rows_and_item, with_scratch};
+use crate::exec::{current_isa, for_each_rows, for_each_rows_and_item, with_f64_scratch};
 use crate::kernels::softmax::{CrossEntropy, Form, Rows};
 use crate::simd::{Isa, dispatch};
 use crate::tensor::{Tensor, View, ViewMut};
@@ -187,16 +187,11 @@ impl Batch<'_> {
     /// The mean loss, summed in the order of the rows.
     fn run(&self, grad: Option<&mut [f32]>) -> Result<f64> {
         let batch = self.labels.len();
-        // One loss takes two elements of scratch, and the first may have to begin one further on.
-        let len = batch.checked_mul(2).and_then(|len| len.checked_add(1));
-        let len = len.ok_or(Error::Overflow("losses"))?;
-        with_scratch(len, |scratch| {
-            let (_, losses, _) = bytemuck::pod_align_to_mut::<f32, f64>(scratch);
-            let losses = &mut losses[..batch];
+        with_f64_scratch("losses", batch, |losses| {
             for_each_rows_and_item(grad, losses, self.n, WEIGHT, |first, grad, losses| {
                 self.piece(first, grad, losses);
             });
-            Ok(losses.iter().sum::<f64>() / batch as f64)
+            losses.iter().sum::<f64>() / batch as f64
         })
     }
 

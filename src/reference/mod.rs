@@ -7,6 +7,7 @@ mod elementwise;
 pub mod gemm;
 pub mod math;
 pub mod pool;
+pub mod norm;
 pub mod reduce;
 pub mod softmax;
 pub mod stream;
