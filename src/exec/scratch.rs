@@ -26,7 +26,6 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R 
     result
 }
 
-<<<<<<< HEAD
 /// Gets the memory of the next [`with_scratch`] of `len` elements: an error where the machine refuses it, for
 /// sizes that are not those of an operand.
 pub(crate) fn reserve_scratch(len: usize) -> Result<()> {
@@ -35,7 +34,8 @@ pub(crate) fn reserve_scratch(len: usize) -> Result<()> {
     let reserved = buffer.try_reserve_exact(len.saturating_sub(buffer.len()));
     BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
     reserved.map_err(|_| Error::Overflow("scratch"))
-=======
+}
+
 /// The same for `len` elements of f64, which `what` names if there are too many.
 pub(crate) fn with_f64_scratch<R>(
     what: &'static str,
@@ -49,7 +49,6 @@ pub(crate) fn with_f64_scratch<R>(
         let (_, scratch, _) = bytemuck::pod_align_to_mut::<f32, f64>(scratch);
         f(&mut scratch[..len])
     }))
->>>>>>> h-norm
 }
 
 /// Calls `f` with a mask that drops all of `len` elements, in memory that this thread keeps: as much as the

@@ -7,6 +7,8 @@ use crate::tensor::Tensor;
 pub enum Init {
     /// Kaiming.
     KaimingUniform,
+    /// Normal.
+    Normal(f32),
 }
 impl Init {
     /// Fill.

@@ -2,10 +2,6 @@
 
 use super::elementwise::copy_into;
 use crate::error::{Error, Result};
-<<<<<<< HEAD
-use crate::ops::elementwise::copy_into;
-=======
->>>>>>> h-norm
 use crate::tensor::{Tensor, View, ViewMut};
 
 /// A view must have that rank.
@@ -66,60 +62,31 @@ impl<'a> Contiguous<'a> {
     }
 }
 
-<<<<<<< HEAD
-/// A mutable view's elements in row-major order: its own memory where they lie so, else a copy that
-/// [`finish`](ContiguousMut::finish) writes back.
+/// A view's elements in row-major order, to be changed: in place where they lie so, else in a copy that
+/// [`finish`](Self::finish) writes back.
 pub(super) struct ContiguousMut<'a> {
-    out: ViewMut<'a>,
+    view: ViewMut<'a>,
     copy: Option<Tensor>,
 }
 
 impl<'a> ContiguousMut<'a> {
-    /// What the elements hold is unspecified.
-    pub(super) fn new(mut out: ViewMut<'a>) -> Result<Self> {
-        let copy = match out.as_mut_slice() {
+    pub(super) fn new(mut view: ViewMut<'a>) -> Result<Self> {
+        let copy = match view.as_mut_slice() {
             Some(_) => None,
-            None => Some(Tensor::zeros(out.shape())?),
+            None => Some(view.as_view().to_tensor()?),
         };
-        Ok(Self { out, copy })
+        Ok(Self { view, copy })
     }
 
     pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
         match &mut self.copy {
             Some(copy) => copy.as_mut_slice(),
-            None => self.out.as_mut_slice().unwrap_or_default(),
-=======
-/// A view's elements in row-major order, to be changed: in place where they lie so, else in a copy that
-/// [`finish`](Self::finish) writes back.
-pub(super) enum ContiguousMut<'a> {
-    Borrowed(&'a mut [f32]),
-    Owned(Tensor, ViewMut<'a>),
-}
-
-impl<'a> ContiguousMut<'a> {
-    pub(super) fn new(mut view: ViewMut<'a>) -> Result<Self> {
-        if view.as_mut_slice().is_none() {
-            return Ok(Self::Owned(view.as_view().to_tensor()?, view));
-        }
-        Ok(Self::Borrowed(view.into_slice().unwrap_or_default()))
-    }
-
-    pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
-        match self {
-            Self::Borrowed(slice) => slice,
-            Self::Owned(tensor, _) => tensor.as_mut_slice(),
->>>>>>> h-norm
+            None => self.view.as_mut_slice().unwrap_or_default(),
         }
     }
 
     pub(super) fn finish(self) -> Result<()> {
-<<<<<<< HEAD
-        self.copy.map_or(Ok(()), |copy| copy_into(&copy, self.out))
-=======
-        match self {
-            Self::Borrowed(_) => Ok(()),
-            Self::Owned(tensor, view) => copy_into(&tensor, view),
-        }
->>>>>>> h-norm
+        let Self { view, copy } = self;
+        copy.map_or(Ok(()), |copy| copy_into(&copy, view))
     }
 }

@@ -14,11 +14,8 @@ mod elementwise;
 mod embedding;
 mod linear;
 mod matmul;
-<<<<<<< HEAD
 mod max_pool;
-=======
 mod norm;
->>>>>>> h-norm
 mod optimizer;
 mod reduce;
 mod select;
@@ -49,16 +46,14 @@ pub use linear::{
     unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
 pub use matmul::{matmul, matmul_into};
-<<<<<<< HEAD
 pub use max_pool::{
     Argmax, max_pool2d, max_pool2d_backward, max_pool2d_backward_into, max_pool2d_into,
-=======
+};
 pub use norm::{
     BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved, batch_norm,
     batch_norm_backward_into, batch_norm_inference, batch_norm_inference_backward_into,
     batch_norm_inference_into, batch_norm_into, layer_norm, layer_norm_backward_into,
     layer_norm_into, rms_norm, rms_norm_backward_into, rms_norm_into,
->>>>>>> h-norm
 };
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};

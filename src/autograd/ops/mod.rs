@@ -2,9 +2,13 @@
 
 mod activation;
 mod arithmetic;
+mod conv;
 mod dropout;
+mod embedding;
 mod linear;
 mod matrix;
+mod norm;
+mod pool;
 mod reduce;
 mod shape;
 mod softmax;
