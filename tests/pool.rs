@@ -5,7 +5,7 @@ mod support;
 use elision::ops::{self, Argmax, Window};
 use elision::reference::{conv, pool as reference};
 use elision::{Error, Key, Tensor, ViewMut};
-use support::{SPECIAL, bits, on_every_isa, on_threads};
+use support::{SPECIAL, bits, noise, on_every_isa, on_threads};
 
 /// Few different numbers, so that windows have several largest elements; some of them are special.
 fn coarse(shape: [usize; 4], seed: u64) -> Tensor {
@@ -16,14 +16,6 @@ fn coarse(shape: [usize; 4], seed: u64) -> Tensor {
     };
     let len: usize = shape.iter().product();
     Tensor::from_vec((0..len as u64).map(number).collect(), &shape).unwrap()
-}
-
-/// Numbers in (-1, 1) that a seed decides.
-fn noise(shape: &[usize], seed: u64) -> Tensor {
-    let key = Key::new(seed);
-    let number = |i| ((key.fold_in(i).to_u128() >> 104) as f32 / 8_388_608.0) - 1.0;
-    let len: usize = shape.iter().product();
-    Tensor::from_vec((0..len as u64).map(number).collect(), shape).unwrap()
 }
 
 fn naive(window: &Window) -> conv::Window {
