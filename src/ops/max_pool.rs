@@ -55,7 +55,7 @@ impl Argmax {
 /// ```
 ///
 /// # Errors
-/// Those of [`Window::output`]; [`Error::Rank`] if `x` has not four axes, [`Error::Length`] if a window has more
+/// Those of [`Window::output`]; [`Error::Rank`] if `x` has not four axes, [`Error::Unsupported`] if a window has more
 /// than 256 cells, [`Error::Empty`] if one lies in the padding as a whole, [`Error::Overflow`] if the result
 /// does not fit in memory.
 pub fn max_pool2d<'a>(x: impl Into<View<'a>>, window: &Window) -> Result<(Tensor, Argmax)> {
@@ -121,11 +121,9 @@ fn check(x: View<'_>, window: &Window) -> Result<Pooling> {
     let pooling = Pooling::new("input of max_pool2d", window, x.shape())?;
     let grid = pooling.grid;
     if grid.cells() > MAX_CELLS {
-        return Err(Error::Length {
-            what: "cells of max_pool2d's window, of which there are too many",
-            expected: MAX_CELLS,
-            found: grid.cells(),
-        });
+        return Err(Error::Unsupported(
+            "a window of max_pool2d has at most 256 cells",
+        ));
     }
     let is_empty = pooling.output.contains(&0);
     if !is_empty && (misses(grid.y) || misses(grid.x)) {

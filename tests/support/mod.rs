@@ -3,7 +3,7 @@
 
 use std::io::Write;
 
-use elision::{Isa, Key, Level};
+use elision::{Isa, Key, Level, Tensor};
 
 /// Runs `check` on every instruction set that this processor has and says on the terminal which ran, so
 /// that a level that is absent is seen to be absent. Fails if an available level did not run.
@@ -69,6 +69,14 @@ pub(crate) fn values(n: usize) -> Vec<f32> {
     (0..n as u32)
         .map(|i| (i.wrapping_mul(2_654_435_761) as i32) as f32 / 65_536.0)
         .collect()
+}
+
+/// Numbers in (-1, 1) that a seed decides.
+pub(crate) fn noise(shape: &[usize], seed: u64) -> Tensor {
+    let key = Key::new(seed);
+    let number = |i| ((key.fold_in(i).to_u128() >> 104) as f32 / 8_388_608.0) - 1.0;
+    let len: usize = shape.iter().product();
+    Tensor::from_vec((0..len as u64).map(number).collect(), shape).unwrap()
 }
 
 /// Values that go wrong where a dropped element is multiplied by zero.
