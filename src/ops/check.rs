@@ -64,30 +64,29 @@ impl<'a> Contiguous<'a> {
 
 /// A view's elements in row-major order, to be changed: in place where they lie so, else in a copy that
 /// [`finish`](Self::finish) writes back.
-pub(super) enum ContiguousMut<'a> {
-    Borrowed(&'a mut [f32]),
-    Owned(Tensor, ViewMut<'a>),
+pub(super) struct ContiguousMut<'a> {
+    view: ViewMut<'a>,
+    copy: Option<Tensor>,
 }
 
 impl<'a> ContiguousMut<'a> {
     pub(super) fn new(mut view: ViewMut<'a>) -> Result<Self> {
-        if view.as_mut_slice().is_none() {
-            return Ok(Self::Owned(view.as_view().to_tensor()?, view));
-        }
-        Ok(Self::Borrowed(view.into_slice().unwrap_or_default()))
+        let copy = match view.as_mut_slice() {
+            Some(_) => None,
+            None => Some(view.as_view().to_tensor()?),
+        };
+        Ok(Self { view, copy })
     }
 
     pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
-        match self {
-            Self::Borrowed(slice) => slice,
-            Self::Owned(tensor, _) => tensor.as_mut_slice(),
+        match &mut self.copy {
+            Some(copy) => copy.as_mut_slice(),
+            None => self.view.as_mut_slice().unwrap_or_default(),
         }
     }
 
     pub(super) fn finish(self) -> Result<()> {
-        match self {
-            Self::Borrowed(_) => Ok(()),
-            Self::Owned(tensor, view) => copy_into(&tensor, view),
-        }
+        let Self { view, copy } = self;
+        copy.map_or(Ok(()), |copy| copy_into(&copy, view))
     }
 }

@@ -51,7 +51,7 @@ impl Extent {
                 features,
             }),
             _ => Err(Error::Rank {
-                what: "input of the norm, at least",
+                what: "input of the norm, of this rank or more",
                 expected: least_rank,
                 found: x.rank(),
             }),
