@@ -1,6 +1,8 @@
 //! What several test binaries share.
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub(crate) mod norm;
+
 use std::io::Write;
 
 use elision::{Isa, Key, Level, Tensor};

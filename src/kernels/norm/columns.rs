@@ -111,14 +111,10 @@ impl Kernel for Forward<'_> {
         let rows = self.x.chunks_exact(self.n);
         for (x, out) in rows.zip(self.out.chunks_exact_mut(self.n)) {
             for (i, out) in out.chunks_mut(LANES).enumerate() {
-                let here = i * LANES..i * LANES + out.len();
-                let d = simd.sub(
-                    simd.load_up_to(&x[here.clone()]),
-                    simd.load_up_to(&self.mean[here.clone()]),
-                );
-                let d = simd.sub(d, simd.load_up_to(&self.rest[here.clone()]));
-                let y = simd.mul(d, simd.load_up_to(&self.scale[here.clone()]));
-                simd.store_up_to(simd.add(y, simd.load_up_to(&self.bias[here])), out);
+                let from = [x, self.mean, self.rest, self.scale, self.bias];
+                let [x, mean, rest, scale, bias] = lanes(simd, from, i * LANES, out.len());
+                let d = simd.sub(simd.sub(x, mean), rest);
+                simd.store_up_to(simd.add(simd.mul(d, scale), bias), out);
             }
         }
     }
@@ -149,19 +145,24 @@ impl Kernel for Backward<'_> {
             .zip(self.x.chunks_exact(self.n));
         for ((dy, x), out) in rows.zip(self.out.chunks_exact_mut(self.n)) {
             for (i, out) in out.chunks_mut(LANES).enumerate() {
-                let here = i * LANES..i * LANES + out.len();
-                let d = simd.sub(
-                    simd.load_up_to(&x[here.clone()]),
-                    simd.load_up_to(&self.mean[here.clone()]),
-                );
-                let d = simd.sub(d, simd.load_up_to(&self.rest[here.clone()]));
-                let g = simd.sub(
-                    simd.load_up_to(&dy[here.clone()]),
-                    simd.load_up_to(&self.offset[here.clone()]),
-                );
-                let g = simd.sub(g, simd.mul(d, simd.load_up_to(&self.slope[here.clone()])));
-                simd.store_up_to(simd.mul(g, simd.load_up_to(&self.scale[here])), out);
+                let from = [dy, x, self.mean, self.rest, self.scale];
+                let [dy, x, mean, rest, scale] = lanes(simd, from, i * LANES, out.len());
+                let from = [self.offset, self.slope];
+                let [offset, slope] = lanes(simd, from, i * LANES, out.len());
+                let d = simd.sub(simd.sub(x, mean), rest);
+                let g = simd.sub(simd.sub(dy, offset), simd.mul(d, slope));
+                simd.store_up_to(simd.mul(g, scale), out);
             }
         }
     }
+}
+
+/// The `n` elements from `at` on of each slice.
+#[inline(always)]
+fn lanes<S: Simd, const K: usize>(simd: S, from: [&[f32]; K], at: usize, n: usize) -> [S::F32; K] {
+    let mut lanes = [simd.splat(0.0); K];
+    for (lanes, from) in lanes.iter_mut().zip(from) {
+        *lanes = simd.load_up_to(&from[at..at + n]);
+    }
+    lanes
 }

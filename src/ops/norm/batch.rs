@@ -1,14 +1,15 @@
 //! Batch normalisation by the statistics of the batch.
 
+use super::columns::{element_or, normalise_columns, pull_columns, sum_columns};
 use super::{
-    Contiguous, ContiguousMut, Extent, Grads, NormGradsInto, WEIGHT, check_eps, check_length,
-    check_shape, optional, reserve, sum_columns,
+    Contiguous, ContiguousMut, Extent, Grads, NormGradsInto, check_eps, check_length, check_shape,
+    optional, reserve,
 };
 use crate::error::{Error, Result};
-use crate::exec::{current_isa, for_each_piece_of_rows, with_scratch};
-use crate::kernels::norm::columns::{Backward, Forward, Terms};
+use crate::exec::current_isa;
+use crate::kernels::norm::columns::Terms;
 use crate::kernels::norm::split;
-use crate::simd::{Isa, dispatch};
+use crate::simd::Isa;
 use crate::tensor::{Tensor, View, ViewMut};
 
 /// The statistics that [`batch_norm`] took of each feature, for its backward pass and for running averages.
@@ -191,8 +192,8 @@ pub fn batch_norm_into<'a, 'b>(
     saved.take(isa, x.as_slice(), rows, eps)?;
     let column = |i: usize| {
         let (mean, rest) = split(saved.mean[i]);
-        let scale = saved.inv_std[i] * f64::from(at(weight.as_ref(), i, 1.0));
-        [mean, rest, scale as f32, at(bias.as_ref(), i, 0.0)]
+        let scale = saved.inv_std[i] * f64::from(element_or(weight.as_ref(), i, 1.0));
+        [mean, rest, scale as f32, element_or(bias.as_ref(), i, 0.0)]
     };
     normalise_columns(isa, x.as_slice(), n, column, out.as_mut_slice());
     out.finish()
@@ -230,7 +231,7 @@ pub fn batch_norm_backward_into<'a, 'b>(
         let (products, plain) = sums.split_at(n);
         let column = |i: usize| {
             let (mean, rest) = split(mean[i]);
-            let scale = inv_std[i] * f64::from(at(weight.as_ref(), i, 1.0));
+            let scale = inv_std[i] * f64::from(element_or(weight.as_ref(), i, 1.0));
             let offset = plain[i] / rows as f64;
             let slope = products[i] / rows as f64 * inv_std[i];
             [mean, rest, scale as f32, offset as f32, slope as f32]
@@ -238,88 +239,4 @@ pub fn batch_norm_backward_into<'a, 'b>(
         pull_columns(isa, [dy, x], n, column, dx.as_mut_slice());
     })?;
     grads.finish()
-}
-
-/// Element `i` of a parameter, or what stands for an absent one.
-pub(super) fn at(parameter: Option<&Contiguous<'_>>, i: usize, absent: f32) -> f32 {
-    parameter.map_or(absent, |parameter| parameter.as_slice()[i])
-}
-
-/// Calls `f` with `K` rows of scratch that hold the numbers of each of `n` columns.
-fn with_columns<const K: usize>(
-    n: usize,
-    column: impl Fn(usize) -> [f32; K],
-    f: impl FnOnce([&[f32]; K]),
-) {
-    with_scratch(K * n, |scratch| {
-        for i in 0..n {
-            for (k, value) in column(i).into_iter().enumerate() {
-                scratch[k * n + i] = value;
-            }
-        }
-        f(std::array::from_fn(|k| &scratch[k * n..(k + 1) * n]));
-    });
-}
-
-/// `(x - mean - rest) * scale + bias`, the four being what `column` gives.
-pub(super) fn normalise_columns(
-    isa: Isa,
-    x: &[f32],
-    n: usize,
-    column: impl Fn(usize) -> [f32; 4],
-    out: &mut [f32],
-) {
-    if out.is_empty() {
-        return;
-    }
-    with_columns(n, column, |[mean, rest, scale, bias]| {
-        for_each_piece_of_rows(out, n, WEIGHT, |first, out| {
-            let x = &x[first * n..first * n + out.len()];
-            dispatch(
-                isa,
-                Forward {
-                    x,
-                    out,
-                    n,
-                    mean,
-                    rest,
-                    scale,
-                    bias,
-                },
-            );
-        });
-    });
-}
-
-/// `(dy - offset - (x - mean - rest) * slope) * scale`, `column` giving mean, rest, scale, offset and slope.
-fn pull_columns(
-    isa: Isa,
-    [dy, x]: [&[f32]; 2],
-    n: usize,
-    column: impl Fn(usize) -> [f32; 5],
-    out: &mut [f32],
-) {
-    if out.is_empty() {
-        return;
-    }
-    with_columns(n, column, |[mean, rest, scale, offset, slope]| {
-        for_each_piece_of_rows(out, n, WEIGHT, |first, out| {
-            let at = first * n..first * n + out.len();
-            let (dy, x) = (&dy[at.clone()], &x[at]);
-            dispatch(
-                isa,
-                Backward {
-                    dy,
-                    x,
-                    out,
-                    n,
-                    mean,
-                    rest,
-                    scale,
-                    offset,
-                    slope,
-                },
-            );
-        });
-    });
 }

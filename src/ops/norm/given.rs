@@ -1,9 +1,8 @@
 //! Batch normalisation by statistics that are given.
 
-use super::batch::{at, normalise_columns};
+use super::columns::{element_or, normalise_columns, sum_columns};
 use super::{
     Contiguous, ContiguousMut, Extent, Grads, NormGradsInto, check_eps, check_shape, optional,
-    sum_columns,
 };
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, with_f64_scratch};
@@ -69,8 +68,8 @@ pub fn batch_norm_inference_into<'a, 'b>(
     let (isa, weight, bias) = (current_isa()?, optional(weight)?, optional(bias)?);
     let (x, mut out) = (Contiguous::new(x)?, ContiguousMut::new(out)?);
     let column = |i: usize| {
-        let scale = given.inv_std(i) * f64::from(at(weight.as_ref(), i, 1.0));
-        let bias = at(bias.as_ref(), i, 0.0);
+        let scale = given.inv_std(i) * f64::from(element_or(weight.as_ref(), i, 1.0));
+        let bias = element_or(bias.as_ref(), i, 0.0);
         [given.mean.as_slice()[i], 0.0, scale as f32, bias]
     };
     normalise_columns(
@@ -103,7 +102,7 @@ pub fn batch_norm_inference_backward_into<'a, 'b>(
     check_shape("gradient of the norm's output", x.shape(), dy.shape())?;
     let mut grads = Grads::new(grads, x.shape(), extent)?;
     let (isa, weight) = (current_isa()?, optional(weight)?);
-    let scale = (0..n).map(|i| given.inv_std(i) * f64::from(at(weight.as_ref(), i, 1.0)));
+    let scale = (0..n).map(|i| given.inv_std(i) * f64::from(element_or(weight.as_ref(), i, 1.0)));
     let scale = Tensor::from_vec(scale.map(|scale| scale as f32).collect(), &[n])?;
     let (dy, x) = (Contiguous::new(dy)?, Contiguous::new(x)?);
     let (dy, x) = (dy.as_slice(), x.as_slice());

@@ -1,6 +1,7 @@
 //! Normalisation of rows and of columns.
 
 mod batch;
+mod columns;
 mod given;
 mod rows;
 
@@ -16,9 +17,6 @@ pub use rows::{
 
 use super::check::{Contiguous, ContiguousMut, check_length, check_shape};
 use crate::error::{Error, Result};
-use crate::exec::sum_over_rows;
-use crate::kernels::norm::columns::{ColumnSums, Terms};
-use crate::simd::{Isa, dispatch};
 use crate::tensor::{View, ViewMut};
 
 /// Two or three passes over memory that the first brings to the cache, in elements of a scaled copy.
@@ -51,7 +49,7 @@ impl Extent {
                 features,
             }),
             _ => Err(Error::Rank {
-                what: "input of the norm, at least",
+                what: "input of the norm, of this rank or more",
                 expected: least_rank,
                 found: x.rank(),
             }),
@@ -92,37 +90,6 @@ fn reserve<T>(values: &mut Vec<T>, len: usize) -> Result<()> {
     let more = len.saturating_sub(values.len());
     let room = values.try_reserve_exact(more);
     room.map_err(|_| Error::Overflow("what the norm saves"))
-}
-
-/// Calls `finish` with the sums over all rows of the terms of each column: one each, or two for gradients.
-fn sum_columns<R>(
-    isa: Isa,
-    (x, rows, n): (&[f32], usize, usize),
-    terms: Terms<'_>,
-    finish: impl FnOnce(&[f64]) -> R,
-) -> Result<R> {
-    if n == 0 {
-        return Ok(finish(&[]));
-    }
-    let add = |rows: std::ops::Range<usize>, sums: &mut [f64]| {
-        let at = rows.start * n..rows.end * n;
-        let x = &x[at.clone()];
-        let terms = match terms {
-            Terms::Gradients { dy, mean, inv_std } => {
-                let dy = &dy[at];
-                Terms::Gradients { dy, mean, inv_std }
-            }
-            Terms::RowGradients { dy, moments } => {
-                let (dy, moments) = (&dy[at], &moments[rows]);
-                Terms::RowGradients { dy, moments }
-            }
-            Terms::Values | Terms::Squares { .. } => terms,
-        };
-        dispatch(isa, ColumnSums { x, n, terms, sums });
-    };
-    let pair = matches!(terms, Terms::Gradients { .. } | Terms::RowGradients { .. });
-    let width = n.saturating_mul(1 + usize::from(pair));
-    sum_over_rows((rows, n), width, add, finish)
 }
 
 /// The gradients, checked, with room for each.

@@ -1,8 +1,9 @@
 //! Normalisation of each row by its own moments.
 
+use super::columns::sum_columns;
 use super::{
     Contiguous, ContiguousMut, Extent, Grads, NormGradsInto, WEIGHT, check_eps, check_length,
-    check_shape, optional, reserve, sum_columns,
+    check_shape, optional, reserve,
 };
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_piece_of_rows, for_each_rows_and_item};
