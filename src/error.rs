@@ -152,3 +152,14 @@ pub enum Error {
 
 /// The result of every public operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A number must be one that the caller found valid.
+pub(crate) fn check_number(what: &'static str, value: impl Into<f64>, valid: bool) -> Result<()> {
+    if valid {
+        return Ok(());
+    }
+    Err(Error::Number {
+        what,
+        value: value.into(),
+    })
+}

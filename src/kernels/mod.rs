@@ -6,6 +6,7 @@ pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod keep;
+pub(crate) mod loss;
 pub(crate) mod math;
 pub(crate) mod optimizer;
 pub(crate) mod reduce;

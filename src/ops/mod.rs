@@ -10,6 +10,7 @@ mod check;
 mod dropout;
 mod elementwise;
 mod linear;
+mod loss;
 mod matmul;
 mod optimizer;
 mod reduce;
@@ -36,8 +37,12 @@ pub use linear::{
     linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
     unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
+pub use loss::{
+    binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error, softmax_cross_entropy,
+    softmax_cross_entropy_smoothed,
+};
 pub use matmul::{matmul, matmul_into};
 pub use optimizer::{AdamParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
 pub use select::{relu_mask, select_into};
-pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_cross_entropy, softmax_into};
+pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_into};
