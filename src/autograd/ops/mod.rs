@@ -4,6 +4,7 @@ mod activation;
 mod arithmetic;
 mod dropout;
 mod linear;
+mod loss;
 mod matrix;
 mod reduce;
 mod shape;
