@@ -1,11 +1,13 @@
 //! A small trainer: multilayer perceptrons of fused linear layers, softmax cross-entropy, SGD with
 //! momentum and Adam. Without I/O; the command in `cli` brings data and shows progress.
 
+mod checkpoint;
 mod data;
 mod mlp;
 mod optimizer;
 mod trainer;
 
+pub use checkpoint::Checkpoint;
 pub use data::{gather_rows, shuffled};
 pub use mlp::{LayerConfig, Mlp, MlpConfig};
 pub use optimizer::Optimizer;
