@@ -1,6 +1,8 @@
 //! What can be wrong with a call.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
 /// A shape in an error message, printed as `2x3`; a scalar's as `()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -145,9 +147,55 @@ pub enum Error {
     /// A name that is empty, has a dot in it, or is taken.
     #[error("{0:?} cannot name a layer: names are not empty, have no dots and differ")]
     Name(String),
+    /// A checkpoint that cannot be read, or is not one of the model that it is put into.
+    #[error("checkpoint: {0}")]
+    Checkpoint(CheckpointFault),
+    /// A file that the system does not let read or write.
+    #[error("{}: {message}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong, as programs tell it.
+        kind: io::ErrorKind,
+        /// The same, as people do.
+        message: String,
+    },
     /// A combination of options that the operation does not support.
     #[error("{0}")]
     Unsupported(&'static str),
+}
+
+/// What can be wrong with a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointFault {
+    /// Bytes that are no safetensors file, or what no safetensors file can hold.
+    #[error("{0}")]
+    Format(String),
+    /// A tensor whose elements are no 32-bit floating-point numbers.
+    #[error("tensor {tensor:?} holds {dtype}, and only F32 is read")]
+    Dtype {
+        /// The tensor.
+        tensor: String,
+        /// The type of its elements, in the format's words.
+        dtype: String,
+    },
+    /// A parameter of the model that the checkpoint lacks.
+    #[error("tensor {0:?} is missing")]
+    Missing(String),
+    /// A parameter in the checkpoint that the model lacks.
+    #[error("the model has no parameter for tensor {0:?}")]
+    Unknown(String),
+    /// A parameter whose shape differs.
+    #[error("tensor {tensor:?}: expected shape {expected}, found {found}")]
+    Shape {
+        /// The tensor.
+        tensor: String,
+        /// The shape of the model's parameter.
+        expected: Extent,
+        /// The shape in the checkpoint.
+        found: Extent,
+    },
 }
 
 /// The result of every public operation.

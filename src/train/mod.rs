@@ -6,6 +6,7 @@
 //! at any step.
 
 mod batch;
+mod checkpoint;
 mod data;
 mod evaluate;
 mod fit;
@@ -18,6 +19,7 @@ mod trainer;
 mod watch;
 
 pub use batch::Batch;
+pub use checkpoint::Checkpoint;
 pub use data::{gather_rows, shuffled};
 pub use evaluate::{evaluate, predict, reestimate_statistics};
 pub use fit::{Callback, Control, Epoch, Fit, History, Progress, Stopped};
