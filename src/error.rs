@@ -196,6 +196,16 @@ pub enum CheckpointFault {
         /// The shape in the checkpoint.
         found: Extent,
     },
+    /// A word that is not what the trainer expects: it was made by a run with other settings.
+    #[error("{name}: expected {expected:?}, found {found:?}")]
+    Metadata {
+        /// The name of the word.
+        name: String,
+        /// What the trainer has.
+        expected: String,
+        /// What the checkpoint has.
+        found: String,
+    },
 }
 
 /// The result of every public operation.

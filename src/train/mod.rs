@@ -12,6 +12,7 @@ mod evaluate;
 mod fit;
 mod loss;
 mod optimizer;
+mod resume;
 mod rule;
 mod samples;
 mod schedule;

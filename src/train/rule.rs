@@ -1,5 +1,7 @@
 //! How parameters follow their gradients.
 
+use std::fmt;
+
 use super::schedule::Schedule;
 use crate::error::{Result, check_number};
 use crate::ops::{AdamParameters, SgdParameters};
@@ -133,6 +135,48 @@ impl OptimizerConfig {
         check_positive("largest norm of a row", self.max_norm)?;
         check_positive("largest norm of the gradients", self.clip_norm)?;
         check_positive("largest element of a gradient", self.clip_value)
+    }
+}
+
+/// `sgd momentum=0.9 nesterov=false`.
+impl fmt::Display for Rule {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sgd { momentum, nesterov } => {
+                write!(f, "sgd momentum={momentum} nesterov={nesterov}")
+            }
+            Self::Adam {
+                beta1,
+                beta2,
+                epsilon,
+                decoupled,
+            } => {
+                let name = if *decoupled { "adamw" } else { "adam" };
+                write!(f, "{name} beta1={beta1} beta2={beta2} epsilon={epsilon}")
+            }
+        }
+    }
+}
+
+/// The rule, then each setting that is not that of [`OptimizerConfig::new`].
+impl fmt::Display for OptimizerConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rate={}", self.rule, self.learning_rate)?;
+        if self.schedule != Schedule::Constant {
+            write!(f, " schedule={}", self.schedule)?;
+        }
+        let set = |x: f32| (x != 0.0).then_some(x);
+        let settings = [
+            ("weight_decay", set(self.weight_decay)),
+            ("l1", set(self.l1)),
+            ("max_norm", self.max_norm),
+            ("clip_norm", self.clip_norm),
+            ("clip_value", self.clip_value),
+        ];
+        for (name, x) in settings {
+            x.map_or(Ok(()), |x| write!(f, " {name}={x}"))?;
+        }
+        Ok(())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use super::batch::Batch;
+use super::checkpoint::Checkpoint;
 use super::evaluate::evaluate;
 use super::loss::{Known, Loss, Target, constant, rows};
 use super::optimizer::Optimizer;
@@ -54,6 +55,12 @@ pub trait TrainerState {
 
     /// Steps done.
     fn steps(&self) -> u64;
+
+    /// All that is needed to go on from here: [`Trainer::checkpoint`].
+    ///
+    /// # Errors
+    /// Those of [`Trainer::checkpoint`].
+    fn checkpoint(&self) -> Result<Checkpoint>;
 }
 
 impl<M: Layer> TrainerState for Trainer<M> {
@@ -63,6 +70,10 @@ impl<M: Layer> TrainerState for Trainer<M> {
 
     fn steps(&self) -> u64 {
         self.optimizer.steps()
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Self::checkpoint(self)
     }
 }
 
@@ -118,6 +129,14 @@ impl<M: Layer> Trainer<M> {
     #[must_use]
     pub fn optimizer(&self) -> &Optimizer {
         &self.optimizer
+    }
+
+    pub(super) fn micro_batches(&self) -> usize {
+        self.micro_batches
+    }
+
+    pub(super) fn set_key(&mut self, key: Key) {
+        self.key = key;
     }
 
     pub(super) fn optimizer_mut(&mut self) -> &mut Optimizer {
