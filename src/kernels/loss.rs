@@ -117,7 +117,7 @@ pub(super) fn widened<S: Simd>(simd: S, x: S::F32) -> [f64; LANES] {
 
 /// The squares of the lanes, exact.
 #[inline(always)]
-fn squares<S: Simd>(simd: S, x: S::F32) -> [f64; LANES] {
+pub(super) fn squares<S: Simd>(simd: S, x: S::F32) -> [f64; LANES] {
     let mut wide = widened(simd, x);
     for x in &mut wide {
         *x *= *x;

@@ -8,6 +8,7 @@ pub(crate) mod gemm;
 pub(crate) mod keep;
 pub(crate) mod loss;
 pub(crate) mod math;
+pub(crate) mod norm;
 pub(crate) mod optimizer;
 pub(crate) mod reduce;
 pub(crate) mod softmax;

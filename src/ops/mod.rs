@@ -12,6 +12,7 @@ mod elementwise;
 mod linear;
 mod loss;
 mod matmul;
+mod norm;
 mod optimizer;
 mod reduce;
 mod softmax;
@@ -41,6 +42,7 @@ pub use loss::{
     softmax_cross_entropy_smoothed,
 };
 pub use matmul::{matmul, matmul_into};
-pub use optimizer::{AdamParameters, adam_step, sgd_step};
+pub use norm::{clip_in_place, max_norm_rows_in_place, squared_norm};
+pub use optimizer::{AdamParameters, SgdParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
 pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_into};

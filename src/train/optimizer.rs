@@ -1,44 +1,36 @@
 //! Optimisers and their state.
 
-use crate::error::{Error, Result};
-use crate::ops::{AdamParameters, adam_step, sgd_step};
+use crate::error::{Error, Result, check_number};
+use crate::ops::{AdamParameters, SgdParameters, adam_step, sgd_step};
 use crate::tensor::Tensor;
 
 /// How parameters follow their gradients.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Optimizer {
-    /// Stochastic gradient descent with momentum.
-    Sgd {
-        /// Step size.
-        learning_rate: f32,
-        /// Share of the last step that is kept, from 0 to below 1.
-        momentum: f32,
-    },
-    /// Adam.
+    /// Stochastic gradient descent.
+    Sgd(SgdParameters),
+    /// Adam or AdamW.
     Adam(AdamParameters),
 }
 
 impl Optimizer {
-    /// Stochastic gradient descent.
+    /// Stochastic gradient descent with momentum, without penalties.
     ///
     /// # Errors
     /// [`Error::Number`] if the learning rate is not positive and finite or the momentum is outside
     /// [0, 1).
     pub fn sgd(learning_rate: f32, momentum: f32) -> Result<Self> {
         check_rate(learning_rate)?;
-        if !(0.0..1.0).contains(&momentum) {
-            return Err(Error::Number {
-                what: "momentum",
-                value: momentum.into(),
-            });
-        }
-        Ok(Self::Sgd {
+        let parameters = SgdParameters {
             learning_rate,
             momentum,
-        })
+            ..SgdParameters::default()
+        };
+        parameters.check()?;
+        Ok(Self::Sgd(parameters))
     }
 
-    /// Adam with its authors' decays.
+    /// Adam with its authors' decays, without penalties.
     ///
     /// # Errors
     /// [`Error::Number`] if the learning rate is not positive and finite.
@@ -49,16 +41,19 @@ impl Optimizer {
             ..AdamParameters::default()
         }))
     }
+
+    /// Whether all numbers are in their ranges.
+    pub(super) fn check(&self) -> Result<()> {
+        match self {
+            Self::Sgd(parameters) => parameters.check(),
+            Self::Adam(parameters) => parameters.check(),
+        }
+    }
 }
 
 fn check_rate(learning_rate: f32) -> Result<()> {
-    if learning_rate > 0.0 && learning_rate.is_finite() {
-        return Ok(());
-    }
-    Err(Error::Number {
-        what: "learning rate",
-        value: learning_rate.into(),
-    })
+    let valid = learning_rate > 0.0 && learning_rate.is_finite();
+    check_number("learning rate", learning_rate, valid)
 }
 
 /// The running means of one parameter tensor: velocity, or mean and mean square.
@@ -72,7 +67,7 @@ impl State {
     /// Zeros for parameters of that shape.
     pub(super) fn new(optimizer: &Optimizer, shape: &[usize]) -> Result<Self> {
         let second = match optimizer {
-            Optimizer::Sgd { .. } => None,
+            Optimizer::Sgd(_) => None,
             Optimizer::Adam(_) => Some(Tensor::zeros(shape)?),
         };
         Ok(Self {
@@ -94,13 +89,7 @@ impl State {
             (Optimizer::Adam(parameters), Some(second)) => {
                 adam_step(w, [first, second.as_mut_slice()], g, parameters, t)
             }
-            (
-                &Optimizer::Sgd {
-                    learning_rate,
-                    momentum,
-                },
-                _,
-            ) => sgd_step(w, first, g, learning_rate, momentum),
+            (Optimizer::Sgd(parameters), _) => sgd_step(w, first, g, parameters),
             (Optimizer::Adam(_), None) => {
                 Err(Error::Unsupported("the state is another optimiser's"))
             }

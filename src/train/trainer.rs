@@ -101,8 +101,10 @@ impl Trainer {
     /// A trainer at step 0.
     ///
     /// # Errors
-    /// [`Error::Overflow`] if the optimiser's state does not fit in memory.
+    /// [`Error::Number`] if a number of the optimiser is out of its range, and [`Error::Overflow`] if its
+    /// state does not fit in memory.
     pub fn new(model: Mlp, optimizer: Optimizer, key: Key) -> Result<Self> {
+        optimizer.check()?;
         let states = model.layers.iter().map(|layer| {
             let [w, bias] = [&layer.w, &layer.bias].map(|t| State::new(&optimizer, t.shape()));
             Ok([w?, bias?])

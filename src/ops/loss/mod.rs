@@ -8,6 +8,7 @@ mod cross_entropy;
 mod elementwise;
 
 pub use cross_entropy::{softmax_cross_entropy, softmax_cross_entropy_smoothed};
+pub(super) use elementwise::sum;
 pub use elementwise::{binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error};
 
 use super::copy_into;
