@@ -12,7 +12,9 @@ mod conv;
 mod dropout;
 mod elementwise;
 mod embedding;
+mod limits;
 mod linear;
+mod loss;
 mod matmul;
 mod max_pool;
 mod norm;
@@ -40,10 +42,15 @@ pub use elementwise::{
     scale_into, sub, sub_into,
 };
 pub use embedding::{embedding, embedding_backward_into, embedding_into};
+pub use limits::{clip_in_place, max_norm_rows_in_place, squared_norm};
 pub use linear::{
     LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved, linear,
     linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
     unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
+};
+pub use loss::{
+    binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error, softmax_cross_entropy,
+    softmax_cross_entropy_smoothed,
 };
 pub use matmul::{matmul, matmul_into};
 pub use max_pool::{
@@ -55,8 +62,8 @@ pub use norm::{
     batch_norm_inference_into, batch_norm_into, layer_norm, layer_norm_backward_into,
     layer_norm_into, rms_norm, rms_norm_backward_into, rms_norm_into,
 };
-pub use optimizer::{AdamParameters, adam_step, sgd_step};
+pub use optimizer::{AdamParameters, SgdParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
 pub use select::{relu_mask, select_into};
-pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_cross_entropy, softmax_into};
+pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_into};
 pub use window::Window;

@@ -211,12 +211,13 @@ fn forward(
         saved.moments.resize(rows(x, n), Moments::default());
         if !x.is_empty() {
             for_each_rows_and_item(
-                Some(out),
+                Some([out]),
                 &mut saved.moments,
                 n,
                 WEIGHT,
                 |first, out, moments| {
-                    piece(first, out.unwrap_or_default(), Some(moments));
+                    let [out] = out.unwrap_or_default();
+                    piece(first, out, Some(moments));
                 },
             );
         }
