@@ -4,9 +4,11 @@
 mod data;
 mod mlp;
 mod optimizer;
+mod schedule;
 mod trainer;
 
 pub use data::{gather_rows, shuffled};
 pub use mlp::{LayerConfig, Mlp, MlpConfig};
 pub use optimizer::Optimizer;
+pub use schedule::Schedule;
 pub use trainer::{Batch, Trainer};
