@@ -89,6 +89,7 @@ mod exec;
 mod kernels;
 mod key;
 mod mask;
+pub mod nn;
 pub mod ops;
 pub mod reference;
 mod rng;

@@ -5,6 +5,7 @@ use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
 use crate::key::Key;
+use crate::nn::Init;
 use crate::ops::linear_into;
 use crate::tensor::{Tensor, View};
 
@@ -91,11 +92,9 @@ impl Mlp {
             if layer.units == 0 {
                 return Err(Error::Empty("a layer"));
             }
-            let mut w = Tensor::zeros(&[layer.units, inputs])?;
-            fill_uniform(&mut w, key.fold_in(i), (6.0 / inputs as f64).sqrt());
             layers.push(Layer {
                 config: layer,
-                w,
+                w: Init::KaimingUniform.fill(&[layer.units, inputs], key.fold_in(i))?,
                 bias: Tensor::zeros(&[layer.units])?,
             });
             inputs = layer.units;
@@ -141,13 +140,5 @@ impl Mlp {
             x = out;
         }
         Ok(x)
-    }
-}
-
-/// Fills a tensor with uniform numbers from `-bound..bound`; element i is a function of (key, i).
-fn fill_uniform(tensor: &mut Tensor, key: Key, bound: f64) {
-    for (i, x) in (0..).zip(tensor.as_mut_slice()) {
-        let random = (key.fold_in(i).to_u128() >> 75) as f64 / (1u64 << 53) as f64;
-        *x = (bound * (2.0 * random - 1.0)) as f32;
     }
 }
