@@ -105,12 +105,12 @@ pub fn from_npz(file: impl Read + Seek) -> Result<Examples, Fault> {
     let parted = ["x_train", "y_train", "x_test", "y_test"]
         .into_iter()
         .all(holds);
-    if !parted && !(holds("x") && holds("y")) {
-        return Err(Fault::Arrays(listed(&archive)));
-    }
     if !parted {
-        let train = side(&mut archive, "x", "y")?;
-        return whole(train, None, "y");
+        if !(holds("x") && holds("y")) {
+            return Err(Fault::Arrays(listed(&archive)));
+        }
+        let rows = side(&mut archive, "x", "y")?;
+        return numbered(rows, None, "y");
     }
     let train = side(&mut archive, "x_train", "y_train")?;
     let test = side(&mut archive, "x_test", "y_test")?;
@@ -120,10 +120,11 @@ pub fn from_npz(file: impl Read + Seek) -> Result<Examples, Fault> {
             found: test.features,
         }));
     }
-    whole(train, Some(test), "y_train")
+    numbered(train, Some(test), "y_train")
 }
 
-fn whole(train: Side, test: Option<Side>, labels: &'static str) -> Result<Examples, Fault> {
+/// Both sides with the same classes, which the array `labels` is blamed for.
+fn numbered(train: Side, test: Option<Side>, labels: &'static str) -> Result<Examples, Fault> {
     let classes = classes(&train, test.as_ref()).map_err(in_array(labels))?;
     Ok(Examples {
         features: train.features,
