@@ -28,116 +28,86 @@ const PAIRS: [(&[usize], &[usize]); 12] = [
 
 const SHAPES: [&[usize]; 7] = [&[], &[1], &[7], &[0], &[3, 0, 2], &[4, 33], &[2, 3, 1, 5]];
 
+type Binary = (
+    &'static str,
+    fn(&Var, &Var) -> Result<Var>,
+    fn(&mut naive::Tape, naive::Value, naive::Value) -> naive::Value,
+);
+
+const ARITHMETIC: [Binary; 4] = [
+    ("add", Var::add, naive::Tape::add),
+    ("sub", Var::sub, naive::Tape::sub),
+    ("mul", Var::mul, naive::Tape::mul),
+    ("div", Var::div, naive::Tape::div),
+];
+
+fn check_pair((op, f, g): Binary, what: &str, x: &Tensor, y: &Tensor) {
+    let pair = [x.clone(), y.clone()];
+    let what = format!("{op} {what} {:?} {:?}", x.shape(), y.shape());
+    check(&what, &pair, |v| f(&v[0], &v[1]), |t, v| g(t, v[0], v[1]));
+}
+
+fn check_twice((op, f, g): Binary, x: &Tensor) {
+    let what = format!("{op} of x {:?} and x", x.shape());
+    let x = [x.clone()];
+    check(&what, &x, |v| f(&v[0], &v[0]), |t, v| g(t, v[0], v[0]));
+}
+
 #[test]
 fn arithmetic() {
     on_every_isa("gradients of arithmetic", |isa| {
         for (a, b) in PAIRS {
-            let inputs = [noise(a, 1), positive(b, 2)];
-            let what = |op| format!("{isa} {op} {a:?} {b:?}");
-            check(
-                &what("add"),
-                &inputs,
-                |v| v[0].add(&v[1]),
-                |t, v| t.add(v[0], v[1]),
-            );
-            check(
-                &what("sub"),
-                &inputs,
-                |v| v[0].sub(&v[1]),
-                |t, v| t.sub(v[0], v[1]),
-            );
-            check(
-                &what("mul"),
-                &inputs,
-                |v| v[0].mul(&v[1]),
-                |t, v| t.mul(v[0], v[1]),
-            );
-            check(
-                &what("div"),
-                &inputs,
-                |v| v[0].div(&v[1]),
-                |t, v| t.div(v[0], v[1]),
-            );
+            for operation in ARITHMETIC {
+                check_pair(operation, isa.level().name(), &noise(a, 1), &positive(b, 2));
+            }
         }
     });
 }
 
 #[test]
 fn one_variable_in_both_places() {
-    for shape in SHAPES {
-        let x = [positive(shape, 1)];
-        let what = |op| format!("{op} {shape:?}");
-        check(
-            &what("x + x"),
-            &x,
-            |v| v[0].add(&v[0]),
-            |t, v| t.add(v[0], v[0]),
-        );
-        check(
-            &what("x - x"),
-            &x,
-            |v| v[0].sub(&v[0]),
-            |t, v| t.sub(v[0], v[0]),
-        );
-        check(
-            &what("x x"),
-            &x,
-            |v| v[0].mul(&v[0]),
-            |t, v| t.mul(v[0], v[0]),
-        );
-        check(
-            &what("x / x"),
-            &x,
-            |v| v[0].div(&v[0]),
-            |t, v| t.div(v[0], v[0]),
-        );
+    for operation in ARITHMETIC {
+        SHAPES
+            .iter()
+            .for_each(|shape| check_twice(operation, &positive(shape, 1)));
     }
-    let square = [noise(&[5, 5], 1)];
-    check(
-        "x x",
-        &square,
-        |v| v[0].matmul(&v[0]),
-        |t, v| t.matmul(v[0], v[0]),
-    );
-    let plain = Fused::default();
-    check(
-        "x x^T + x",
-        &square,
-        |v| v[0].linear_residual(&v[0], None, &plain, &v[0]),
-        |t, v| {
-            let y = t.linear(v[0], v[0], None);
-            t.add(y, v[0])
+    let square = noise(&[5, 5], 1);
+    check_twice(("matmul", Var::matmul, naive::Tape::matmul), &square);
+    let thrice: Binary = (
+        "fused layer",
+        |x, w| x.linear_residual(w, None, &Fused::default(), x),
+        |t, x, w| {
+            let y = t.linear(x, w, None);
+            t.add(y, x)
         },
     );
+    check_twice(thrice, &square);
 }
+
+type Unary = (
+    &'static str,
+    fn(&Var) -> Result<Var>,
+    fn(&mut naive::Tape, naive::Value) -> naive::Value,
+);
+
+const FUNCTIONS: [Unary; 4] = [
+    ("scale", |x| x.scale(-1.75), |t, x| t.scale(x, -1.75)),
+    ("exp", Var::exp, naive::Tape::exp),
+    ("ln", Var::ln, naive::Tape::ln),
+    ("sum", Var::sum, |t, x| t.sum(x, None)),
+];
 
 #[test]
 fn one_number_at_a_time() {
     on_every_isa("gradients of elementwise functions", |isa| {
         for shape in SHAPES {
-            let (x, above) = ([noise(shape, 3)], [positive(shape, 4)]);
-            let what = |op| format!("{isa} {op} {shape:?}");
-            check(
-                &what("scale"),
-                &x,
-                |v| v[0].scale(-1.75),
-                |t, v| t.scale(v[0], -1.75),
-            );
-            check(&what("exp"), &x, |v| v[0].exp(), |t, v| t.exp(v[0]));
-            check(&what("ln"), &above, |v| v[0].ln(), |t, v| t.ln(v[0]));
-            check(
-                &what("relu"),
-                &x,
-                |v| v[0].relu(),
-                |t, v| t.activate(v[0], Activation::Relu),
-            );
+            for (op, f, g) in FUNCTIONS {
+                let (what, x) = (format!("{isa} {op} {shape:?}"), [positive(shape, 4)]);
+                check(&what, &x, |v| f(&v[0]), |t, v| g(t, v[0]));
+            }
             for a in Activation::ALL {
-                check(
-                    &what(a.name()),
-                    &x,
-                    |v| v[0].activate(a),
-                    |t, v| t.activate(v[0], a),
-                );
+                let (what, x) = (format!("{isa} {a} {shape:?}"), [noise(shape, 3)]);
+                check(&what, &x, |v| v[0].activate(a), |t, v| t.activate(v[0], a));
             }
         }
     });
@@ -244,22 +214,9 @@ fn sums_and_means() {
                 },
             );
         }
-        for shape in SHAPES {
-            let x = [noise(shape, 6)];
-            check(
-                &format!("{isa} sum {shape:?}"),
-                &x,
-                |v| v[0].sum(),
-                |t, v| t.sum(v[0], None),
-            );
-            if !x[0].is_empty() {
-                check(
-                    &format!("{isa} mean {shape:?}"),
-                    &x,
-                    |v| v[0].mean(),
-                    |t, v| t.mean(v[0], None),
-                );
-            }
+        for shape in SHAPES.into_iter().filter(|shape| !shape.contains(&0)) {
+            let (what, x) = (format!("{isa} mean {shape:?}"), [noise(shape, 6)]);
+            check(&what, &x, |v| v[0].mean(), |t, v| t.mean(v[0], None));
         }
         // The sum of nothing is 0, the mean of nothing is none.
         let empty = [noise(&[0, 3], 6)];
