@@ -93,6 +93,7 @@ impl Var {
         ];
         let tape = Tape::of(&inputs)?;
         let (rows, shape) = output_shape(self, w)?;
+        let residual = residual.map(|x| checked(x, &shape)).transpose()?;
         let x = self
             .value()
             .reshape(&[rows, self.shape()[self.rank() - 1]])?;
@@ -110,7 +111,7 @@ impl Var {
             needed.then_some(&mut *state),
         )?;
         if let Some(residual) = residual {
-            ops::add_assign(y.view_mut().reshape(&shape)?, checked(residual, &shape)?)?;
+            ops::add_assign(y.view_mut().reshape(&shape)?, residual)?;
         }
         let y = Value::from(y);
         let output = y.reshape(&shape)?;
