@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 use std::rc::Rc;
 
 use crate::error::Result;
-use crate::ops::Saved;
+use crate::ops::{Saved, UnitSaved};
 use crate::tensor::{Dims, Tensor};
 
 /// The memory of a tape: what is in use, the most that ever was, and buffers to be used again. In use and kept
@@ -16,6 +16,7 @@ pub(super) struct Pool {
     free: RefCell<HashMap<usize, Vec<Tensor>>>,
     free_bytes: Cell<usize>,
     saved: RefCell<Vec<Saved>>,
+    unit_saved: RefCell<Vec<UnitSaved>>,
     live: Cell<usize>,
     peak: Cell<usize>,
     /// The peak since the beginning.
@@ -52,6 +53,7 @@ impl Pool {
         if held.saturating_add(wanted) > self.most.get().saturating_mul(2) {
             self.free.borrow_mut().clear();
             self.saved.borrow_mut().clear();
+            self.unit_saved.borrow_mut().clear();
             self.free_bytes.set(0);
         }
     }
@@ -65,15 +67,12 @@ impl Pool {
     }
 
     /// State for a fused layer's backward pass, with the memory of a former one.
-    pub(super) fn take_saved(self: &Rc<Self>, recomputing: bool) -> KeptState {
-        let saved = match recomputing {
-            true => Saved::recomputing(),
-            // The last that was left is the first layer's, whose turn it is next.
-            false => self.saved.borrow_mut().pop().unwrap_or_default(),
-        };
-        self.use_again(saved.bytes());
-        let pool = Rc::clone(self);
-        KeptState { saved, pool }
+    pub(super) fn take_state<T: State>(self: &Rc<Self>) -> KeptState<T> {
+        // The last that was left is the first layer's, whose turn it is next.
+        let state = T::shelf(self).borrow_mut().pop().unwrap_or_default();
+        self.use_again(state.bytes());
+        let pool = Some(Rc::clone(self));
+        KeptState { state, pool }
     }
 
     pub(super) fn charge(&self, bytes: usize) {
@@ -168,33 +167,69 @@ impl Drop for Buffer {
     }
 }
 
+/// State of a fused layer that is used again.
+pub(super) trait State: Default {
+    /// Where it waits.
+    fn shelf(pool: &Pool) -> &RefCell<Vec<Self>>;
+    fn bytes(&self) -> usize;
+}
+
+impl State for Saved {
+    fn shelf(pool: &Pool) -> &RefCell<Vec<Self>> {
+        &pool.saved
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+}
+
+impl State for UnitSaved {
+    fn shelf(pool: &Pool) -> &RefCell<Vec<Self>> {
+        &pool.unit_saved
+    }
+
+    fn bytes(&self) -> usize {
+        self.bytes()
+    }
+}
+
 /// What a fused layer keeps for its backward pass; the memory returns to the tape.
 #[derive(Debug)]
-pub(super) struct KeptState {
-    saved: Saved,
-    pool: Rc<Pool>,
+pub(super) struct KeptState<T: State> {
+    state: T,
+    /// `None` if there is no memory that is worth keeping.
+    pool: Option<Rc<Pool>>,
 }
 
-impl Deref for KeptState {
-    type Target = Saved;
-
-    fn deref(&self) -> &Saved {
-        &self.saved
+impl KeptState<Saved> {
+    /// State that never keeps bits.
+    pub(super) fn recomputing() -> Self {
+        let state = Saved::recomputing();
+        Self { state, pool: None }
     }
 }
 
-impl DerefMut for KeptState {
-    fn deref_mut(&mut self) -> &mut Saved {
-        &mut self.saved
+impl<T: State> Deref for KeptState<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.state
     }
 }
 
-impl Drop for KeptState {
+impl<T: State> DerefMut for KeptState<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.state
+    }
+}
+
+impl<T: State> Drop for KeptState<T> {
     fn drop(&mut self) {
-        let saved = std::mem::take(&mut self.saved);
-        if !saved.is_recomputing() {
-            self.pool.keep(saved.bytes());
-            self.pool.saved.borrow_mut().push(saved);
+        if let Some(pool) = &self.pool {
+            let state = std::mem::take(&mut self.state);
+            pool.keep(state.bytes());
+            T::shelf(pool).borrow_mut().push(state);
         }
     }
 }

@@ -6,7 +6,7 @@ use std::rc::Rc;
 
 use super::backward::{InputGradients, Node, Step, Work};
 use super::parameter::{LeafId, Parameter};
-use super::pool::{Buffer, Charge, KeptState, Pool};
+use super::pool::{Buffer, Charge, KeptState, Pool, State};
 use super::saves::{KeptBytes, Saves};
 use super::value::Value;
 use super::var::Var;
@@ -115,8 +115,9 @@ impl Tape {
         self.0.pool.take(shape)
     }
 
-    pub(super) fn kept_state(&self, recomputing: bool) -> KeptState {
-        self.0.pool.take_saved(recomputing)
+    /// State for a fused layer's backward pass.
+    pub(super) fn kept_state<T: State>(&self) -> KeptState<T> {
+        self.0.pool.take_state()
     }
 
     /// Runs `f` without noting anything: its results are constants, and values are freed as they are dropped.

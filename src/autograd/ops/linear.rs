@@ -6,7 +6,7 @@ use crate::autograd::{InputGradients, Step, Tape, Value, Var};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::ops::{self, LinearGradsInto};
+use crate::ops::{self, LinearGradsInto, Saved};
 use crate::tensor::{Dims, View};
 
 /// What a fused layer does after its product and bias.
@@ -49,7 +49,7 @@ impl Fused {
 }
 
 /// What the backward pass of a fused product reads.
-type Kept = ([Value; 2], KeptState, Option<Value>);
+type Kept = ([Value; 2], KeptState<Saved>, Option<Value>);
 
 impl Var {
     /// `dropout(activation(x * w^T + bias))` as one node: `self` of shape `[.., inputs]`, `w` of `[units, inputs]`,
@@ -102,7 +102,10 @@ impl Var {
         let needed = tape.is_recording() && inputs.iter().any(|input| input.requires_grad());
         // A residual hides which outputs ReLU cut.
         let recomputes = tape.is_recomputing() && !(fused.reads_output() && residual.is_some());
-        let mut state = tape.kept_state(recomputes);
+        let mut state = match recomputes {
+            true => KeptState::recomputing(),
+            false => tape.kept_state(),
+        };
         ops::linear_into(
             x.view(),
             w,
