@@ -147,6 +147,18 @@ pub enum Error {
     /// A name that is empty, has a dot in it, or is taken.
     #[error("{0:?} cannot name a layer: names are not empty, have no dots and differ")]
     Name(String),
+    /// An index that is out of range, among many.
+    #[error("{what}: index {index} at position {position} is out of range for {length}")]
+    Index {
+        /// What is indexed.
+        what: &'static str,
+        /// Where the index stands among the others.
+        position: usize,
+        /// The index.
+        index: u32,
+        /// The length available.
+        length: usize,
+    },
     /// A checkpoint that cannot be read, or is not one of the model that it is put into.
     #[error("checkpoint: {0}")]
     Checkpoint(CheckpointFault),

@@ -4,15 +4,7 @@ mod support;
 
 use elision::{Activation, Dropout, Epilogue, Error, Form, Key, Tensor, View, ops};
 use ops::Saved;
-use support::{bits, on_every_isa, on_threads};
-
-/// Numbers in (-1, 1) that a seed decides.
-fn noise(shape: &[usize], seed: u64) -> Tensor {
-    let key = Key::new(seed);
-    let number = |i| ((key.fold_in(i).to_u128() >> 104) as f32 / 8_388_608.0) - 1.0;
-    let len: usize = shape.iter().product();
-    Tensor::from_vec((0..len as u64).map(number).collect(), shape).unwrap()
-}
+use support::{bits, noise, on_every_isa, on_threads};
 
 /// Every second column of a wider matrix, with NaN between.
 fn spread(x: &Tensor) -> Vec<f32> {

@@ -13,12 +13,24 @@ pub(crate) fn for_each_rows(
     weight: usize,
     f: impl Fn(&[f32], &mut [f32]) + Sync,
 ) {
-    let piece = rows_per_task(out.len(), n, weight) * n;
-    if piece >= out.len() {
-        return f(x, out);
+    for_each_piece_of_rows(out, n, weight, |first, out| {
+        f(&x[first * n..first * n + out.len()], out);
+    });
+}
+
+/// Calls `f(first_row, out)` for pieces of whole rows in the same way.
+pub(crate) fn for_each_piece_of_rows(
+    out: &mut [f32],
+    n: usize,
+    weight: usize,
+    f: impl Fn(usize, &mut [f32]) + Sync,
+) {
+    let step = rows_per_task(out.len(), n, weight);
+    if step * n >= out.len() {
+        return f(0, out);
     }
-    let pieces = x.par_chunks(piece).zip(out.par_chunks_mut(piece));
-    pieces.for_each(|(x, out)| f(x, out));
+    let pieces = out.par_chunks_mut(step * n).enumerate();
+    pieces.for_each(|(i, out)| f(i * step, out));
 }
 
 /// Calls `f(first_row, rows, items)` for pieces of whole rows of `G` arrays of one length, if there are any to
@@ -56,6 +68,23 @@ fn item_halves<T: Send, const G: usize>(
     );
 }
 
+/// Calls `f(first_row, a, b)` for pieces of whole rows of `n > 0` elements of two arrays of one length.
+pub(crate) fn for_each_rows_of_two<A: Send, B: Send>(
+    a: &mut [A],
+    b: &mut [B],
+    n: usize,
+    weight: usize,
+    f: impl Fn(usize, &mut [A], &mut [B]) + Sync,
+) {
+    let step = rows_per_task(a.len(), n, weight);
+    if step * n >= a.len() {
+        return f(0, a, b);
+    }
+    let pieces = a.par_chunks_mut(step * n).zip(b.par_chunks_mut(step * n));
+    let pieces = pieces.enumerate();
+    pieces.for_each(|(i, (a, b))| f(i * step, a, b));
+}
+
 /// How many of the rows that make up `len` elements one task takes: at least one.
 fn rows_per_task(len: usize, n: usize, weight: usize) -> usize {
     (chunk_len(len, weight, rayon::current_num_threads()) / n).max(1)
@@ -82,6 +111,14 @@ mod tests {
                 }
             });
             assert!(firsts.iter().copied().eq(0..rows));
+            let mut numbers = vec![0; x.len()];
+            for_each_rows_of_two(&mut out, &mut numbers, n, 8, |first, out, numbers| {
+                assert_eq!((out.len() % n, out.len()), (0, numbers.len()));
+                for (i, number) in numbers.iter_mut().enumerate() {
+                    *number = first * n + i;
+                }
+            });
+            assert!(numbers.iter().copied().eq(0..x.len()));
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 
+use crate::error::{Error, Result};
 use crate::mask::Mask;
 use crate::simd::LANES;
 
@@ -25,13 +26,29 @@ pub(crate) fn with_scratch<R>(len: usize, f: impl FnOnce(&mut [f32]) -> R) -> R 
     result
 }
 
-/// The same for `len` numbers of f64.
-pub(crate) fn with_scratch_f64<R>(len: usize, f: impl FnOnce(&mut [f64]) -> R) -> R {
-    // Two elements make one, and the first may have to begin one further on.
-    with_scratch(2 * len + 1, |scratch| {
-        let (_, numbers, _) = bytemuck::pod_align_to_mut::<f32, f64>(scratch);
-        f(&mut numbers[..len])
-    })
+/// Gets the memory of the next [`with_scratch`] of `len` elements: an error where the machine refuses it, for
+/// sizes that are not those of an operand.
+pub(crate) fn reserve_scratch(len: usize) -> Result<()> {
+    let mut buffer = BUFFERS.with_borrow_mut(Vec::pop).unwrap_or_default();
+    let len = len.saturating_add(LANES);
+    let reserved = buffer.try_reserve_exact(len.saturating_sub(buffer.len()));
+    BUFFERS.with_borrow_mut(|buffers| buffers.push(buffer));
+    reserved.map_err(|_| Error::Overflow("scratch"))
+}
+
+/// The same for `len` elements of f64, which `what` names if there are too many.
+pub(crate) fn with_f64_scratch<R>(
+    what: &'static str,
+    len: usize,
+    f: impl FnOnce(&mut [f64]) -> R,
+) -> Result<R> {
+    // One takes two elements of f32, and the first may have to begin one further on.
+    let room = len.checked_mul(2).and_then(|room| room.checked_add(1));
+    let room = room.ok_or(Error::Overflow(what))?;
+    Ok(with_scratch(room, |scratch| {
+        let (_, scratch, _) = bytemuck::pod_align_to_mut::<f32, f64>(scratch);
+        f(&mut scratch[..len])
+    }))
 }
 
 /// Calls `f` with a mask that drops all of `len` elements, in memory that this thread keeps: as much as the

@@ -7,21 +7,27 @@
 //! product.
 
 mod containers;
+mod conv;
 mod dropout;
+mod embedding;
 mod init;
 mod layer;
 mod linear;
 mod mode;
+mod norm;
 mod pass;
 mod summary;
 mod updates;
 
 pub use containers::{Checkpoint, Residual, Sequential};
+pub use conv::{AvgPool2d, Conv2d, MaxPool2d};
 pub use dropout::{Dropout, Flatten};
+pub use embedding::Embedding;
 pub use init::Init;
 pub use layer::{CloneLayer, Layer};
 pub use linear::Linear;
 pub use mode::Mode;
+pub use norm::{BatchNorm, LayerNorm, RmsNorm};
 pub use pass::Pass;
 pub use summary::Summary;
 pub use updates::Updates;

@@ -1,7 +1,8 @@
 //! What several operations do with their arguments first.
 
+use super::elementwise::copy_into;
 use crate::error::{Error, Result};
-use crate::tensor::{Tensor, View};
+use crate::tensor::{Tensor, View, ViewMut};
 
 /// A view must have that rank.
 pub(super) fn check_rank(what: &'static str, view: View<'_>, expected: usize) -> Result<()> {
@@ -58,5 +59,34 @@ impl<'a> Contiguous<'a> {
             Self::Borrowed(slice) => slice,
             Self::Owned(tensor) => tensor.as_slice(),
         }
+    }
+}
+
+/// A view's elements in row-major order, to be changed: in place where they lie so, else in a copy that
+/// [`finish`](Self::finish) writes back.
+pub(super) struct ContiguousMut<'a> {
+    view: ViewMut<'a>,
+    copy: Option<Tensor>,
+}
+
+impl<'a> ContiguousMut<'a> {
+    pub(super) fn new(mut view: ViewMut<'a>) -> Result<Self> {
+        let copy = match view.as_mut_slice() {
+            Some(_) => None,
+            None => Some(view.as_view().to_tensor()?),
+        };
+        Ok(Self { view, copy })
+    }
+
+    pub(super) fn as_mut_slice(&mut self) -> &mut [f32] {
+        match &mut self.copy {
+            Some(copy) => copy.as_mut_slice(),
+            None => self.view.as_mut_slice().unwrap_or_default(),
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<()> {
+        let Self { view, copy } = self;
+        copy.map_or(Ok(()), |copy| copy_into(&copy, view))
     }
 }

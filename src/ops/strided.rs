@@ -73,8 +73,8 @@ pub(crate) fn zip_in_place<O: Binary>(
     run(Two(op), weight, None, b, out)
 }
 
-/// The right operand of a unary operation: a value that nobody reads.
-fn unused(shape: &[usize]) -> Result<View<'static>> {
+/// An operand that nobody reads, such as the right one of a unary operation.
+pub(super) fn unused(shape: &[usize]) -> Result<View<'static>> {
     View::contiguous(&[0.0], &[])?.broadcast_to(shape)
 }
 

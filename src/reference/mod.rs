@@ -1,10 +1,13 @@
 //! The specification: naive scalar code, one screen an operation. Tests compare every kernel with it; it
 //! is public so that other programs can do the same. It is slow, and meant to be read.
 
+pub mod conv;
 pub mod dropout;
 mod elementwise;
 pub mod gemm;
 pub mod math;
+pub mod norm;
+pub mod pool;
 pub mod reduce;
 pub mod softmax;
 pub mod stream;

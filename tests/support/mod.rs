@@ -1,9 +1,11 @@
 //! What several test binaries share.
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub(crate) mod norm;
+
 use std::io::Write;
 
-use elision::{Isa, Key, Level};
+use elision::{Isa, Key, Level, Tensor};
 
 /// Runs `check` on every instruction set that this processor has and says on the terminal which ran, so
 /// that a level that is absent is seen to be absent. Fails if an available level did not run.
@@ -71,6 +73,14 @@ pub(crate) fn values(n: usize) -> Vec<f32> {
         .collect()
 }
 
+/// Numbers in (-1, 1) that a seed decides.
+pub(crate) fn noise(shape: &[usize], seed: u64) -> Tensor {
+    let key = Key::new(seed);
+    let number = |i| ((key.fold_in(i).to_u128() >> 104) as f32 / 8_388_608.0) - 1.0;
+    let len: usize = shape.iter().product();
+    Tensor::from_vec((0..len as u64).map(number).collect(), shape).unwrap()
+}
+
 /// Values that go wrong where a dropped element is multiplied by zero.
 pub(crate) const SPECIAL: [f32; 12] = [
     f32::NAN,
@@ -86,3 +96,11 @@ pub(crate) const SPECIAL: [f32; 12] = [
     -1e-45,
     1.0,
 ];
+
+/// Numbers in [-1, 1) without a pattern, the same in every run.
+pub(crate) fn noise(shape: &[usize], seed: u64) -> Tensor {
+    let key = Key::new(seed);
+    let number = |i| (key.fold_in(i).to_u128() >> 104) as f32 / 8_388_608.0 - 1.0;
+    let len: usize = shape.iter().product();
+    Tensor::from_vec((0..len as u64).map(number).collect(), shape).expect("as many as the shape")
+}

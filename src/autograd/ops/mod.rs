@@ -2,13 +2,18 @@
 
 mod activation;
 mod arithmetic;
+mod conv;
 mod dropout;
+mod embedding;
 mod linear;
 mod loss;
 mod matrix;
+mod norm;
+mod pool;
 mod reduce;
 mod shape;
 mod softmax;
+mod unit_linear;
 
 pub use linear::Fused;
 

@@ -108,7 +108,7 @@ pub fn linear_backward_into<'a, 'b, 'c, 'd>(
 }
 
 /// The gradient before a smooth activation: through dropout, then times the derivative.
-fn smooth_gradient(
+pub(super) fn smooth_gradient(
     g: View<'_>,
     epilogue: &Epilogue<'_>,
     kept: Option<&Mask>,

@@ -6,6 +6,7 @@ mod input;
 mod packed;
 mod residuals;
 mod saved;
+mod unfused;
 mod unit;
 
 pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
@@ -14,6 +15,7 @@ pub use input::LinearInput;
 pub use packed::{PackedWeights, linear_packed, linear_packed_into};
 pub use residuals::Residuals;
 pub use saved::Saved;
+pub(super) use unfused::{finish_sums, gradient_of_sums};
 pub use unit::{
     UnitSaved, unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };

@@ -52,8 +52,24 @@ impl Saved {
 }
 
 impl<'a> Residuals<'a> {
+    /// The output, if it was given.
+    pub(in crate::ops) fn output(&self) -> Option<View<'a>> {
+        self.output
+    }
+
+    /// The same with another view of the output.
+    pub(in crate::ops) fn with<'b>(&self, output: Option<View<'b>>) -> Residuals<'b>
+    where
+        'a: 'b,
+    {
+        Residuals {
+            saved: self.saved,
+            output,
+        }
+    }
+
     /// The sums with bias before a smooth activation.
-    pub(super) fn pre_activation(&self) -> Option<&'a Tensor> {
+    pub(in crate::ops) fn pre_activation(&self) -> Option<&'a Tensor> {
         self.saved.pre_activation()
     }
 
@@ -63,7 +79,7 @@ impl<'a> Residuals<'a> {
     }
 
     /// Whether this is what the backward pass of `m x n` outputs needs.
-    pub(super) fn check(&self, epilogue: &Epilogue<'_>, m: usize, n: usize) -> Result<()> {
+    pub(in crate::ops) fn check(&self, epilogue: &Epilogue<'_>, m: usize, n: usize) -> Result<()> {
         let (what, saved) = ("saved state of linear", self.saved);
         if let Some(y) = self.output {
             check_shape("output of linear", &[m, n], y.shape())?;

@@ -52,12 +52,6 @@ impl Saved {
         }
     }
 
-    /// Whether this never keeps bits.
-    #[must_use]
-    pub fn is_recomputing(&self) -> bool {
-        self.recomputes
-    }
-
     /// The memory of what is saved.
     #[must_use]
     pub fn bytes(&self) -> usize {
@@ -86,7 +80,11 @@ impl Saved {
     }
 
     /// Makes room for a forward pass with `shape` outputs.
-    pub(super) fn prepare(&mut self, epilogue: &Epilogue<'_>, shape: &[usize]) -> Result<()> {
+    pub(in crate::ops) fn prepare(
+        &mut self,
+        epilogue: &Epilogue<'_>,
+        shape: &[usize],
+    ) -> Result<()> {
         let len = shape.iter().product();
         let bits = self.keeps_bits(epilogue);
         match &mut self.kept {
