@@ -15,7 +15,7 @@ use training::{adam, clusters, mlp, sgd, trainer, weights};
 /// A layer and the gradients of a sum of its outputs.
 fn layer() -> (Linear, Gradients) {
     let model = Linear::new(5, 4, Key::new(1)).unwrap();
-    let x = Tape::new().constant(support::noise(&[7, 5], 2));
+    let x = Tape::new().constant(clusters(7).x().clone());
     let y = model.forward(&x, &Pass::eval()).unwrap();
     let gradients = y.mul(&y).unwrap().sum().unwrap().backward().unwrap();
     (model, gradients)
