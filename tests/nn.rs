@@ -6,7 +6,8 @@ mod zoo;
 
 use elision::autograd::{Gradients, Parameter, Tape, Var};
 use elision::nn::{
-    Checkpoint, Dropout, Flatten, Layer, Linear, Mode, Pass, Residual, Sequential, Summary,
+    Checkpoint, CloneLayer, Dropout, Flatten, Layer, Linear, Mode, Pass, Residual, Sequential,
+    Summary,
 };
 use elision::{Activation, Error, Key, Result, Tensor};
 use support::{bits, noise, on_every_isa, on_threads};
@@ -316,13 +317,13 @@ fn masks_are_a_function_of_seed_step_and_path() {
                 .unwrap(),
             false => start,
         };
-        let inner = Sequential::new().with("a", spy()).unwrap();
+        let inner = || Sequential::new().with("a", spy()).unwrap();
         start
             .with("b", spy())
             .unwrap()
-            .with("c", Residual::new(inner.clone()))
+            .with("c", Residual::new(inner()))
             .unwrap()
-            .with("d", Checkpoint::new(inner))
+            .with("d", Checkpoint::new(inner()))
             .unwrap()
     };
     let first = masks(&model(false), RUN, 3);
