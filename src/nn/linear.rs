@@ -5,7 +5,7 @@ use super::pass::Pass;
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Var};
 use crate::dropout::Dropout;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::mask::UnitMask;
 use crate::nn::Init;
@@ -37,9 +37,12 @@ impl Linear {
     /// A layer without activation or dropout.
     ///
     /// # Errors
-    /// [`Error::Empty`](crate::Error::Empty) if there are no inputs or no units, [`Error::Overflow`](crate::Error::Overflow)
+    /// [`Error::Empty`] if there are no inputs or no units, [`Error::Overflow`]
     /// if the weights do not fit in memory.
     pub fn new(inputs: usize, units: usize, key: Key) -> Result<Self> {
+        if inputs == 0 || units == 0 {
+            return Err(Error::Empty("a layer"));
+        }
         Ok(Self {
             weight: Parameter::new(Init::KaimingUniform.fill(&[units, inputs], key)?),
             bias: Some(Parameter::new(Tensor::zeros(&[units])?)),
