@@ -162,11 +162,16 @@ fn dropout() {
 fn steps_of_sgd() {
     on_every_isa("PyTorch's SGD", |_| {
         for case in ["sgd", "sgd_momentum"].map(case) {
-            let [rate, momentum] = ["lr", "momentum"].map(|name| case.number(name) as f32);
+            let [learning_rate, momentum] = ["lr", "momentum"].map(|name| case.number(name) as f32);
+            let parameters = ops::SgdParameters {
+                learning_rate,
+                momentum,
+                ..ops::SgdParameters::default()
+            };
             let mut w = case.tensor("w").into_vec();
             let (mut velocity, mut after) = (vec![0.0; w.len()], Vec::new());
             for g in case.tensor("g").as_slice().chunks(w.len()) {
-                ops::sgd_step(&mut w, &mut velocity, g, rate, momentum).unwrap();
+                ops::sgd_step(&mut w, &mut velocity, g, &parameters).unwrap();
                 after.extend_from_slice(&w);
             }
             assert_near(&case, "w_after", &after, OPERATION);
@@ -185,6 +190,7 @@ fn steps_of_adam() {
             beta1,
             beta2,
             epsilon,
+            ..ops::AdamParameters::default()
         };
         let mut w = case.tensor("w").into_vec();
         let (mut mean, mut square) = (vec![0.0; w.len()], vec![0.0; w.len()]);
