@@ -96,11 +96,3 @@ pub(crate) const SPECIAL: [f32; 12] = [
     -1e-45,
     1.0,
 ];
-
-/// Numbers in [-1, 1) without a pattern, the same in every run.
-pub(crate) fn noise(shape: &[usize], seed: u64) -> Tensor {
-    let key = Key::new(seed);
-    let number = |i| (key.fold_in(i).to_u128() >> 104) as f32 / 8_388_608.0 - 1.0;
-    let len: usize = shape.iter().product();
-    Tensor::from_vec((0..len as u64).map(number).collect(), shape).expect("as many as the shape")
-}
