@@ -543,48 +543,6 @@ fn what_does_not_fit_is_refused_and_not_noted() {
     assert_eq!(tape.notes().len(), leaves + 3);
 }
 
-/// What the last note keeps: its own bytes, and those of values.
-fn kept(tape: &Tape, y: Result<Var>) -> (usize, usize) {
-    y.unwrap();
-    let kept = tape.notes().pop().expect("a note").kept;
-    (kept.own_bytes(), kept.value_bytes())
-}
-
-#[test]
-fn operations_keep_what_they_say() {
-    // 2048 elements: 256 bytes of bits, 8 KiB of values.
-    const BITS: usize = 256;
-    const VALUE: usize = 8 << 10;
-    let fused = Fused {
-        activation: Activation::Relu,
-        dropout: Some(dropout(0.5)),
-    };
-    let conv = Conv2d::new(Window::new([3, 3]).padding([1, 1]));
-    let halved = Window::new([2, 2]).stride([2, 2]);
-    for recomputing in [false, true] {
-        let tape = Tape::new();
-        tape.set_recomputing(recomputing);
-        let x = tape.variable(noise(&[2, 8, 8, 16], 1)).scale(1.0).unwrap();
-        let w = tape.variable(noise(&[16, 3, 3, 16], 2));
-        let table = tape.variable(noise(&[5, 16], 3));
-        let found = kept(&tape, x.conv2d(&w, None, &conv, &fused));
-        // Recomputing, ReLU's bits are read from the output.
-        let wanted = match recomputing {
-            true => (0, 2 * VALUE),
-            false => (BITS, VALUE),
-        };
-        assert_eq!(found, wanted, "recomputing {recomputing}");
-        assert_eq!(
-            kept(&tape, x.conv2d(&w, None, &conv, &Fused::default())),
-            (0, VALUE)
-        );
-        assert_eq!(kept(&tape, x.max_pool2d(&halved)), (2048 / 4, 0));
-        assert_eq!(kept(&tape, x.avg_pool2d(&halved)), (0, 0));
-        assert_eq!(kept(&tape, table.embedding(&[1, 0, 1])), (12, 0));
-        assert_eq!(kept(&tape, x.mean_squared_error(&x)), (0, VALUE));
-    }
-}
-
 /// The first row.
 fn leaf_row(x: &Var) -> Result<Var> {
     x.slice(0, 0..1)

@@ -5,7 +5,7 @@ mod support;
 mod zoo;
 
 use elision::autograd::{Parameter, Tape};
-use elision::nn::{Checkpoint, Dropout, Layer, Linear, Mode, Pass};
+use elision::nn::{Checkpoint, Dropout, Layer, Linear, Mode, Pass, Sequential};
 use elision::{Error, Tensor};
 use support::{bits, noise, on_every_isa, on_threads};
 use zoo::{RUN, Specimen, all, forward, output, pass};
@@ -55,12 +55,15 @@ fn layers_in_every_mode() {
                     assert_eq!(found, first, "{what}: {threads} threads");
                 }
             }
+            // Evaluation asks for no key: that of another path gives the same.
+            let elsewhere = forward(model, &x, &Pass::eval().child("elsewhere"));
+            let eval = output(model, &x, Mode::Eval, 0);
+            assert_eq!(bits(elsewhere.as_slice()), eval, "{isa} {}", it.name);
             // What does not drop is the same in evaluation and under Monte Carlo, bit for bit.
             let mut still = it.plain.clone();
             still
                 .for_each_layer_mut(&mut |_, layer| layer.set_rate(0.0))
                 .unwrap();
-            let eval = output(model, &x, Mode::Eval, 0);
             assert_eq!(output(&still, &x, Mode::Eval, 0), eval, "{isa} {}", it.name);
             assert_eq!(output(&still, &x, Mode::Mc, 0), eval, "{isa} {}", it.name);
         }
@@ -77,12 +80,17 @@ fn checkpointed_layers_have_the_same_gradients() {
                 let want = step(&it.plain, &x, &plain);
                 let found: Vec<bool> = want.iter().map(Option::is_some).collect();
                 assert_eq!(found, reached(&it), "{isa} {}: gradients", it.name);
-                assert_eq!(
-                    step(&it.segment, &x, &segment),
-                    want,
-                    "{isa} {} {mode}",
-                    it.name
-                );
+                let what = format!("{isa} {} {mode}", it.name);
+                assert_eq!(step(&it.segment, &x, &segment), want, "{what}");
+                let state = |mut model: Sequential, pass: &Pass| {
+                    pass.take_updates().apply(&mut model).unwrap();
+                    let all = model.named_parameters().into_iter();
+                    all.map(|(_, own)| bits(own.value().as_slice()))
+                        .collect::<Vec<_>>()
+                };
+                let [plain, segment] = [(it.plain.clone(), plain), (it.segment.clone(), segment)]
+                    .map(|(model, pass)| state(model, &pass));
+                assert_eq!(segment, plain, "{what}: state");
             }
         }
     });
