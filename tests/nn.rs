@@ -106,7 +106,7 @@ fn loss(model: &dyn Layer, x: &Tensor) -> f64 {
 
 /// Moves every element of a tensor by `h` times a number of its own.
 fn moved(x: &mut Tensor, h: f32, seed: u64) {
-    let direction = noise(&x.shape().to_vec(), seed);
+    let direction = noise(x.shape(), seed);
     let pairs = x.as_mut_slice().iter_mut().zip(direction.as_slice());
     pairs.for_each(|(x, d)| *x += h * d);
 }

@@ -37,8 +37,8 @@ fn near(found: f64, wanted: f64, tolerance: f64) {
 }
 
 fn own<'a>(layer: &'a dyn Layer, name: &str) -> &'a [f32] {
-    let all = layer.parameters().into_iter();
-    let found = all.filter(|(own, _)| *own == name).next();
+    let mut all = layer.parameters().into_iter();
+    let found = all.find(|(own, _)| *own == name);
     found.expect("a parameter of the name").1.value().as_slice()
 }
 
@@ -350,56 +350,46 @@ fn step(model: &dyn Layer, x: &Tensor, pass: &Pass) -> Vec<Tensor> {
     all.chain([y.to_tensor()]).collect::<Result<_>>().unwrap()
 }
 
-#[test]
-fn dropped_units_are_the_masked_ones_whatever_follows() {
-    let layer = |seed, [inputs, units]: [usize; 2]| {
-        let mut layer = Linear::new(inputs, units, RUN.fold_in(seed)).unwrap();
-        layer = layer.activation(Activation::Tanh);
-        layer
-    };
-    let square = layer(2, [20, 20]);
-    let followers: [(&str, Box<dyn Fn() -> Result<Sequential>>); 7] = [
-        (
-            "linear",
-            Box::new(|| Sequential::new().with("next", layer(3, [20, 4]))),
-        ),
-        (
-            "dropout",
-            Box::new(|| Sequential::new().with("next", Dropout::new(0.3)?)),
-        ),
+fn tanh(seed: u64, [inputs, units]: [usize; 2]) -> Linear {
+    let layer = Linear::new(inputs, units, RUN.fold_in(seed)).unwrap();
+    layer.activation(Activation::Tanh)
+}
+
+/// What may come after twenty units.
+fn followers() -> Result<[(&'static str, Sequential); 7]> {
+    let (next, square) = (tanh(3, [20, 4]), tanh(2, [20, 20]));
+    let rest = Sequential::new;
+    Ok([
+        ("linear", rest().with("next", next.clone())?),
+        ("dropout", rest().with("next", Dropout::new(0.3)?)?),
         (
             "fused dropout",
-            Box::new(|| Sequential::new().with("next", layer(3, [20, 4]).dropout(0.3)?)),
+            rest().with("next", next.clone().dropout(0.3)?)?,
         ),
-        (
-            "checkpoint",
-            Box::new(|| Sequential::new().with("next", Checkpoint::new(layer(3, [20, 4])))),
-        ),
+        ("checkpoint", rest().with("next", Checkpoint::new(next))?),
         (
             "residual",
-            Box::new(|| Sequential::new().with("next", Residual::new(square.clone()))),
+            rest().with("next", Residual::new(square.clone()))?,
         ),
-        (
-            "fused residual",
-            Box::new(|| Sequential::new().with("next", square.clone().residual())),
-        ),
-        (
-            "norm",
-            Box::new(|| Sequential::new().with("next", LayerNorm::new(20)?)),
-        ),
-    ];
+        ("fused residual", rest().with("next", square.residual())?),
+        ("norm", rest().with("next", LayerNorm::new(20)?)?),
+    ])
+}
+
+#[test]
+fn dropped_units_are_the_masked_ones_whatever_follows() {
     on_every_isa("dropped units", |isa| {
-        for (what, follower) in &followers {
+        for (what, follower) in followers().unwrap() {
             for shape in [&[5, 6][..], &[2, 3, 6]] {
                 for p in [0.0, 0.5, 1.0] {
-                    let linear = layer(1, [6, 20]);
+                    let linear = tanh(1, [6, 20]);
                     let units = linear.clone().unit_dropout(p).unwrap();
                     let units = Sequential::new().with("first", units).unwrap();
-                    let units = units.with("rest", follower().unwrap()).unwrap();
+                    let units = units.with("rest", follower.clone()).unwrap();
                     let masked = Sequential::new()
                         .with("first", Masked { linear, p })
                         .unwrap();
-                    let masked = masked.with("rest", follower().unwrap()).unwrap();
+                    let masked = masked.with("rest", follower.clone()).unwrap();
                     for mode in Mode::ALL {
                         let what = format!("{isa}: {what} {shape:?} {p} {mode}");
                         let x = noise(shape, 1);
