@@ -37,11 +37,10 @@ impl Linear {
     /// A layer without activation or dropout.
     ///
     /// # Errors
-    /// [`Error::Empty`] if there are no inputs or no units, [`Error::Overflow`]
-    /// if the weights do not fit in memory.
+    /// [`Error::Empty`] if there are no inputs or no units, [`Error::Overflow`] if the weights do not fit in memory.
     pub fn new(inputs: usize, units: usize, key: Key) -> Result<Self> {
         if inputs == 0 || units == 0 {
-            return Err(Error::Empty("a layer"));
+            return Err(Error::Empty("a linear layer"));
         }
         Ok(Self {
             weight: Parameter::new(Init::KaimingUniform.fill(&[units, inputs], key)?),
@@ -78,7 +77,7 @@ impl Linear {
     /// The same with dropout of the outputs, after the activation.
     ///
     /// # Errors
-    /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
+    /// [`Error::Probability`] if `p` is none.
     pub fn dropout(mut self, p: f64) -> Result<Self> {
         self.set_rate(p)?;
         Ok(Self {
@@ -93,7 +92,7 @@ impl Linear {
     /// dropout, since a batch sees one network and not one a sample.
     ///
     /// # Errors
-    /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
+    /// [`Error::Probability`] if `p` is none.
     pub fn unit_dropout(mut self, p: f64) -> Result<Self> {
         self.set_rate(p)?;
         Ok(Self {
