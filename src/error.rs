@@ -1,6 +1,8 @@
 //! What can be wrong with a call.
 
 use std::fmt;
+use std::io;
+use std::path::PathBuf;
 
 /// A shape in an error message, printed as `2x3`; a scalar's as `()`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -157,10 +159,77 @@ pub enum Error {
         /// The length available.
         length: usize,
     },
+    /// A checkpoint that cannot be read, or is not one of the model that it is put into.
+    #[error("checkpoint: {0}")]
+    Checkpoint(CheckpointFault),
+    /// A file that the system does not let read or write.
+    #[error("{}: {message}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What went wrong, as programs tell it.
+        kind: io::ErrorKind,
+        /// The same, as people do.
+        message: String,
+    },
     /// A combination of options that the operation does not support.
     #[error("{0}")]
     Unsupported(&'static str),
 }
 
+/// What can be wrong with a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointFault {
+    /// Bytes that are no safetensors file, or what no safetensors file can hold.
+    #[error("{0}")]
+    Format(String),
+    /// A tensor whose elements are no 32-bit floating-point numbers.
+    #[error("tensor {tensor:?} holds {dtype}, and only F32 is read")]
+    Dtype {
+        /// The tensor.
+        tensor: String,
+        /// The type of its elements, in the format's words.
+        dtype: String,
+    },
+    /// A parameter of the model that the checkpoint lacks.
+    #[error("tensor {0:?} is missing")]
+    Missing(String),
+    /// A parameter in the checkpoint that the model lacks.
+    #[error("the model has no parameter for tensor {0:?}")]
+    Unknown(String),
+    /// A parameter whose shape differs.
+    #[error("tensor {tensor:?}: expected shape {expected}, found {found}")]
+    Shape {
+        /// The tensor.
+        tensor: String,
+        /// The shape of the model's parameter.
+        expected: Extent,
+        /// The shape in the checkpoint.
+        found: Extent,
+    },
+    /// A word that is not what the trainer expects: it was made by a run with other settings.
+    #[error("{name}: expected {expected:?}, found {found:?}")]
+    Metadata {
+        /// The name of the word.
+        name: String,
+        /// What the trainer has.
+        expected: String,
+        /// What the checkpoint has.
+        found: String,
+    },
+}
+
 /// The result of every public operation.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// A number must be one that the caller found valid.
+pub(crate) fn check_number(what: &'static str, value: impl Into<f64>, valid: bool) -> Result<()> {
+    if valid {
+        return Ok(());
+    }
+    Err(Error::Number {
+        what,
+        value: value.into(),
+    })
+}

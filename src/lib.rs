@@ -79,7 +79,12 @@
 //!
 //! # Minimum Rust version
 //!
-//! 1.89, which `wide` and the AVX-512 intrinsics need. There are no features.
+//! 1.89, which `wide` and the AVX-512 intrinsics need.
+//!
+//! # Features
+//!
+//! `safetensors`, on by default: a [`train::Checkpoint`] as bytes and as a file. Without it checkpoints stay in
+//! memory, and the crates `safetensors`, `serde` and `serde_json` are not built.
 
 mod activation;
 pub mod autograd;
@@ -101,7 +106,7 @@ pub mod train;
 pub use activation::Activation;
 pub use dropout::{Dropout, Form};
 pub use epilogue::{Epilogue, UnitEpilogue};
-pub use error::{Error, Result};
+pub use error::{CheckpointFault, Error, Result};
 pub use kernels::gemm::Blocking;
 pub use key::Key;
 pub use mask::{BlockMask, Kept, Mask, UnitMask};

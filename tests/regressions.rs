@@ -58,3 +58,8 @@ fn gemm_shapes() {
 fn structured() {
     replay("structured", fuzz::structured::run);
 }
+
+#[test]
+fn checkpoint_reader() {
+    replay("checkpoint_reader", fuzz::checkpoint::run);
+}

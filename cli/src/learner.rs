@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use elision::train::{LayerConfig, Mlp, MlpConfig, Optimizer, Trainer};
-use elision::{Activation, Key, Result, View};
+use elision::nn::{Dropout, Linear, Sequential};
+use elision::train::{Loss, Optimizer, OptimizerConfig, Rule, Samples, Target, Targets, Trainer};
+use elision::{Activation, Key, Result, Tensor, View};
 
 use crate::data::Part;
 use crate::metrics::Score;
@@ -81,10 +82,11 @@ impl OptimizerChoice {
     }
 
     fn build(self) -> Result<Optimizer> {
-        match self {
-            Self::Adam { rate } => Optimizer::adam(rate),
-            Self::Sgd { rate, momentum } => Optimizer::sgd(rate, momentum),
-        }
+        let rule = match self {
+            Self::Adam { .. } => Rule::adam(),
+            Self::Sgd { momentum, .. } => Rule::sgd(momentum),
+        };
+        Optimizer::new(OptimizerConfig::new(rule, self.rate().into()))
     }
 }
 
@@ -102,30 +104,22 @@ impl Network {
 
     /// A fresh network. Two with different rates begin with the same weights.
     pub(crate) fn learner(&self, rates: &Rates) -> Result<Learner> {
-        let hidden = self.hidden.iter().zip(&rates.hidden);
-        let mut layers: Vec<LayerConfig> = hidden
-            .map(|(&units, &p)| LayerConfig {
-                units,
-                activation: self.activation,
-                p,
-            })
-            .collect();
-        layers.push(LayerConfig {
-            units: self.classes,
-            activation: Activation::Identity,
-            p: 0.0,
-        });
-        let config = MlpConfig {
-            inputs: self.inputs,
-            input_p: rates.input,
-            layers,
-        };
-        let mlp = Mlp::new(&config, self.key.fold_in(Child::Weights as u64))?;
+        let key = self.key.fold_in(Child::Weights as u64);
+        let mut model = Sequential::new().with("input", Dropout::new(rates.input)?)?;
+        let mut inputs = self.inputs;
+        for (i, (&units, &p)) in (1..).zip(self.hidden.iter().zip(&rates.hidden)) {
+            let name = format!("hidden{i}");
+            let layer = Linear::new(inputs, units, key.named(&name))?;
+            model = model.with(&name, layer.activation(self.activation).dropout(p)?)?;
+            inputs = units;
+        }
+        let output = Linear::new(inputs, self.classes, key.named("output"))?;
         let trainer = Trainer::new(
-            mlp,
+            model.with("output", output)?,
             self.optimizer.build()?,
+            Loss::CrossEntropy { smoothing: 0.0 },
             self.key.fold_in(Child::Masks as u64),
-        )?;
+        );
         Ok(Learner {
             trainer,
             features: self.inputs,
@@ -145,7 +139,7 @@ impl Network {
 
 /// A network in training, and room for a batch.
 pub(crate) struct Learner {
-    trainer: Trainer,
+    trainer: Trainer<Sequential>,
     features: usize,
     x: Vec<f32>,
     labels: Vec<u32>,
@@ -167,7 +161,7 @@ impl Learner {
     pub(crate) fn step(&mut self) -> Result<(Sum, Duration)> {
         let x = View::contiguous(&self.x, &[self.labels.len(), self.features])?;
         let start = Instant::now();
-        let batch = self.trainer.step(x, &self.labels)?;
+        let batch = self.trainer.step(x, &Target::Labels(&self.labels))?;
         Ok((
             Sum::new(batch.loss, batch.correct, batch.rows),
             start.elapsed(),
@@ -182,8 +176,9 @@ impl Learner {
             .chunks(EVALUATED * self.features)
             .zip(part.labels.chunks(EVALUATED));
         for (x, labels) in pieces {
-            let x = View::contiguous(x, &[labels.len(), self.features])?;
-            let batch = self.trainer.evaluate(x, labels)?;
+            let x = Tensor::from_slice(x, &[labels.len(), self.features])?;
+            let piece = Samples::new(x, Targets::Labels(labels.to_vec()))?;
+            let batch = self.trainer.evaluate(&piece)?;
             sum.add(Sum::new(batch.loss, batch.correct, batch.rows));
         }
         Ok(sum.score())

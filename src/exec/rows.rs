@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use super::share::chunk_len;
+use super::share::{chunk_len, split_each};
 
 /// Calls `f(x, out)` for pieces of whole rows of `n > 0` elements, on as many threads as the work is
 /// worth, if an element costs as much as `weight` elements of a scaled copy.
@@ -33,26 +33,39 @@ pub(crate) fn for_each_piece_of_rows(
     pieces.for_each(|(i, out)| f(i * step, out));
 }
 
-/// Calls `f(first_row, rows, items)` for pieces of whole rows, if there are any to write, and the item that
-/// belongs to each.
-pub(crate) fn for_each_rows_and_item<T: Send>(
-    rows: Option<&mut [f32]>,
+/// Calls `f(first_row, rows, items)` for pieces of whole rows of `G` arrays of one length, if there are any to
+/// write, and the item that belongs to each row. The last row may be short.
+pub(crate) fn for_each_rows_and_item<T: Send, const G: usize>(
+    rows: Option<[&mut [f32]; G]>,
     items: &mut [T],
     n: usize,
     weight: usize,
-    f: impl Fn(usize, Option<&mut [f32]>, &mut [T]) + Sync,
+    f: impl Fn(usize, Option<[&mut [f32]; G]>, &mut [T]) + Sync,
 ) {
     let step = rows_per_task(items.len() * n, n, weight);
-    if step >= items.len() {
-        return f(0, rows, items);
+    item_halves(rows, items, 0, [n, step], &f);
+}
+
+fn item_halves<T: Send, const G: usize>(
+    rows: Option<[&mut [f32]; G]>,
+    items: &mut [T],
+    first: usize,
+    [n, step]: [usize; 2],
+    f: &(impl Fn(usize, Option<[&mut [f32]; G]>, &mut [T]) + Sync),
+) {
+    if items.len() <= step {
+        return f(first, rows, items);
     }
-    let pieces = items.par_chunks_mut(step).enumerate();
-    match rows {
-        Some(rows) => pieces
-            .zip(rows.par_chunks_mut(step * n))
-            .for_each(|((i, items), rows)| f(i * step, Some(rows), items)),
-        None => pieces.for_each(|(i, items)| f(i * step, None, items)),
-    }
+    let at = (items.len().div_ceil(step) / 2) * step;
+    let (low, high) = items.split_at_mut(at);
+    let (upper, lower) = match rows.map(|rows| split_each(rows, at * n)) {
+        Some((upper, lower)) => (Some(upper), Some(lower)),
+        None => (None, None),
+    };
+    rayon::join(
+        || item_halves(upper, low, first, [n, step], f),
+        || item_halves(lower, high, first + at, [n, step], f),
+    );
 }
 
 /// Calls `f(first_row, a, b)` for pieces of whole rows of `n > 0` elements of two arrays of one length.
@@ -91,8 +104,8 @@ mod tests {
                 out.copy_from_slice(x);
             });
             assert_eq!(out, x);
-            for_each_rows_and_item(Some(&mut out), &mut firsts, n, 8, |first, rows, items| {
-                assert_eq!(rows.map(|rows| rows.len()), Some(items.len() * n));
+            for_each_rows_and_item(Some([&mut out]), &mut firsts, n, 8, |first, rows, items| {
+                assert_eq!(rows.map(|[rows]| rows.len()), Some(items.len() * n));
                 for (i, item) in items.iter_mut().enumerate() {
                     *item = first + i;
                 }

@@ -95,18 +95,26 @@ fn zip_halves<const N: usize>(
     }
     let at = (read.len().div_ceil(chunk) / 2) * chunk;
     let (left, right) = read.split_at(at);
-    let mut halves = changed.map(|slice| {
+    let (first, rest) = split_each(changed, at);
+    rayon::join(
+        || zip_halves(first, left, chunk, f),
+        || zip_halves(rest, right, chunk, f),
+    );
+}
+
+/// Each slice up to `at`, and each from there on.
+pub(super) fn split_each<const N: usize>(
+    slices: [&mut [f32]; N],
+    at: usize,
+) -> ([&mut [f32]; N], [&mut [f32]; N]) {
+    let mut halves = slices.map(|slice| {
         let (left, right) = slice.split_at_mut(at);
         (left, Some(right))
     });
     let rest = halves
         .each_mut()
         .map(|(_, right)| right.take().unwrap_or_default());
-    let first = halves.map(|(left, _)| left);
-    rayon::join(
-        || zip_halves(first, left, chunk, f),
-        || zip_halves(rest, right, chunk, f),
-    );
+    (halves.map(|(left, _)| left), rest)
 }
 
 #[cfg(test)]

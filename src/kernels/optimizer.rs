@@ -1,15 +1,43 @@
-//! One step of an optimiser over contiguous parameters.
+//! One step of an optimiser over contiguous parameters, in one pass over the memory.
 
 use crate::simd::{Kernel, LANES, Simd};
+
+/// What is added to each gradient: a term whose number is zero is left out, so that an infinite parameter
+/// does not make it NaN.
+#[derive(Clone, Copy)]
+pub(crate) struct Penalty {
+    /// The factor of the parameter.
+    pub(crate) l2: f32,
+    /// The factor of the parameter's sign.
+    pub(crate) l1: f32,
+}
+
+impl Penalty {
+    /// `g + l2 w + l1 sign(w)`.
+    #[inline(always)]
+    fn add<S: Simd>(self, simd: S, mut g: S::F32, w: S::F32) -> S::F32 {
+        if self.l2 != 0.0 {
+            g = simd.add(g, simd.mul(simd.splat(self.l2), w));
+        }
+        if self.l1 != 0.0 {
+            let zero = simd.splat(0.0);
+            let up = simd.select_or_zero(simd.lt(zero, w), simd.splat(self.l1));
+            g = simd.add(g, simd.select(simd.lt(w, zero), simd.splat(-self.l1), up));
+        }
+        g
+    }
+}
 
 /// Numbers of a step of stochastic gradient descent.
 #[derive(Clone, Copy)]
 pub(crate) struct SgdRates {
     pub(crate) learning_rate: f32,
     pub(crate) momentum: f32,
+    pub(crate) nesterov: bool,
+    pub(crate) penalty: Penalty,
 }
 
-/// `v = momentum * v + g; w = w - learning_rate * v`.
+/// `g += penalty; v = momentum v + g; w -= learning_rate (nesterov ? g + momentum v : v)`.
 pub(crate) struct Sgd<'a> {
     pub(crate) rates: SgdRates,
     pub(crate) w: &'a mut [f32],
@@ -27,9 +55,13 @@ pub(crate) struct AdamRates {
     /// `1 / sqrt(1 - beta2^t)`.
     pub(crate) root: f32,
     pub(crate) epsilon: f32,
+    pub(crate) penalty: Penalty,
+    /// What decoupled weight decay leaves of a parameter.
+    pub(crate) kept: f32,
 }
 
-/// `m = b1 m + (1 - b1) g; s = b2 s + (1 - b2) g^2; w = w - rate * m / (root * sqrt(s) + epsilon)`.
+/// `g += penalty; m = b1 m + (1 - b1) g; s = b2 s + (1 - b2) g^2;
+/// w = kept w - rate m / (root sqrt(s) + epsilon)`.
 pub(crate) struct Adam<'a> {
     pub(crate) rates: AdamRates,
     pub(crate) w: &'a mut [f32],
@@ -43,13 +75,25 @@ impl Kernel for Sgd<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, simd: S) {
-        let rate = simd.splat(self.rates.learning_rate);
-        let momentum = simd.splat(self.rates.momentum);
+        let SgdRates {
+            learning_rate,
+            momentum,
+            nesterov,
+            penalty,
+        } = self.rates;
+        let (rate, momentum) = (simd.splat(learning_rate), simd.splat(momentum));
         let state = self.w.chunks_mut(LANES).zip(self.v.chunks_mut(LANES));
         for ((w, v), g) in state.zip(self.g.chunks(LANES)) {
-            let velocity = simd.add(simd.mul(momentum, simd.load_up_to(v)), simd.load_up_to(g));
+            let old = simd.load_up_to(w);
+            let g = penalty.add(simd, simd.load_up_to(g), old);
+            let velocity = simd.add(simd.mul(momentum, simd.load_up_to(v)), g);
             simd.store_up_to(velocity, v);
-            simd.store_up_to(simd.sub(simd.load_up_to(w), simd.mul(rate, velocity)), w);
+            let step = if nesterov {
+                simd.add(g, simd.mul(momentum, velocity))
+            } else {
+                velocity
+            };
+            simd.store_up_to(simd.sub(old, simd.mul(rate, step)), w);
         }
     }
 }
@@ -62,16 +106,16 @@ impl Kernel for Adam<'_> {
         let AdamRates {
             beta1,
             beta2,
-            rate,
-            root,
-            epsilon,
+            penalty,
+            ..
         } = self.rates;
         let (b1, c1) = (simd.splat(beta1), simd.splat(1.0 - beta1));
         let (b2, c2) = (simd.splat(beta2), simd.splat(1.0 - beta2));
         let state = self.m.chunks_mut(LANES).zip(self.s.chunks_mut(LANES));
         let gradient = self.g.chunks(LANES);
         for ((w, (m, s)), g) in self.w.chunks_mut(LANES).zip(state).zip(gradient) {
-            let g = simd.load_up_to(g);
+            let old = simd.load_up_to(w);
+            let g = penalty.add(simd, simd.load_up_to(g), old);
             let mean = simd.add(simd.mul(b1, simd.load_up_to(m)), simd.mul(c1, g));
             let square = simd.add(
                 simd.mul(b2, simd.load_up_to(s)),
@@ -79,12 +123,18 @@ impl Kernel for Adam<'_> {
             );
             simd.store_up_to(mean, m);
             simd.store_up_to(square, s);
-            let spread = simd.add(
-                simd.mul(simd.splat(root), simd.sqrt(square)),
-                simd.splat(epsilon),
-            );
-            let step = simd.div(simd.mul(simd.splat(rate), mean), spread);
-            simd.store_up_to(simd.sub(simd.load_up_to(w), step), w);
+            simd.store_up_to(self.rates.moved(simd, old, mean, square), w);
         }
+    }
+}
+
+impl AdamRates {
+    /// The parameters after a step.
+    #[inline(always)]
+    fn moved<S: Simd>(self, simd: S, w: S::F32, mean: S::F32, square: S::F32) -> S::F32 {
+        let root = simd.mul(simd.splat(self.root), simd.sqrt(square));
+        let spread = simd.add(root, simd.splat(self.epsilon));
+        let step = simd.div(simd.mul(simd.splat(self.rate), mean), spread);
+        simd.sub(simd.mul(w, simd.splat(self.kept)), step)
     }
 }

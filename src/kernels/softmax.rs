@@ -9,6 +9,7 @@
 //! infinity, has the sum NaN and becomes NaN throughout.
 
 use super::activation::store;
+use super::loss::{Sum64, widened};
 use super::math::{exp, ln};
 use crate::simd::{Kernel, LANES, Simd};
 
@@ -63,7 +64,9 @@ pub(crate) struct CrossEntropy<'a> {
     pub(crate) n: usize,
     /// The class of each row, below `n`.
     pub(crate) labels: &'a [u32],
-    /// -ln softmax(row)[label] of each row.
+    /// The share of each row's target that is spread evenly over the classes; the label has the rest.
+    pub(crate) smoothing: f64,
+    /// The cross-entropy of each row.
     pub(crate) losses: &'a mut [f64],
     /// Where the gradient goes: as long as the logits.
     pub(crate) grad: Option<&'a mut [f32]>,
@@ -76,14 +79,38 @@ impl Kernel for CrossEntropy<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(mut self, simd: S) {
-        let rows = self.logits.chunks_exact(self.n).zip(self.labels);
-        for (i, ((row, &label), loss)) in rows.zip(self.losses).enumerate() {
-            let grad = self
-                .grad
-                .as_mut()
-                .map(|grad| &mut grad[i * self.n..(i + 1) * self.n]);
-            *loss = cross_entropy(simd, row, label as usize, grad, self.scale);
+        for i in 0..self.losses.len() {
+            self.losses[i] = self.row(simd, i);
         }
+    }
+}
+
+impl CrossEntropy<'_> {
+    /// Writes the gradient of row `i` and returns its loss.
+    #[inline(always)]
+    fn row<S: Simd>(&mut self, simd: S, i: usize) -> f64 {
+        let (place, label) = (i * self.n..(i + 1) * self.n, self.labels[i] as usize);
+        let x = &self.logits[place.clone()];
+        let max = maximum(simd, x);
+        let sum = match &mut self.grad {
+            None => exponentials(simd, x, max, None),
+            Some(grad) => {
+                let grad = &mut grad[place];
+                let sum = exponentials(simd, x, max, Some(&mut *grad));
+                scale_or_nan(simd, grad, sum, 1.0 / sum * self.scale);
+                subtract_target(simd, grad, label, self.smoothing, self.scale);
+                sum
+            }
+        };
+        if sum.is_nan() {
+            return f64::NAN;
+        }
+        let mut distance = f64::from(max) - f64::from(x[label]);
+        if self.smoothing > 0.0 {
+            distance *= 1.0 - self.smoothing;
+            distance += self.smoothing * mean_distance(simd, x, max);
+        }
+        distance + f64::from(sum).ln()
     }
 }
 
@@ -107,24 +134,34 @@ fn log_softmax<S: Simd>(simd: S, x: &[f32], out: &mut [f32]) {
     }
 }
 
+/// Takes `scale` times the target from the gradient of a row.
 #[inline(always)]
-fn cross_entropy<S: Simd>(
-    simd: S,
-    x: &[f32],
-    label: usize,
-    mut grad: Option<&mut [f32]>,
-    scale: f32,
-) -> f64 {
-    let max = maximum(simd, x);
-    let sum = exponentials(simd, x, max, grad.as_deref_mut());
-    if let Some(grad) = grad {
-        scale_or_nan(simd, grad, sum, 1.0 / sum * scale);
-        grad[label] -= scale;
+fn subtract_target<S: Simd>(simd: S, grad: &mut [f32], label: usize, smoothing: f64, scale: f32) {
+    let scale = f64::from(scale);
+    if smoothing > 0.0 {
+        let even = simd.splat((smoothing * scale / grad.len() as f64) as f32);
+        for grad in grad.chunks_mut(LANES) {
+            store(simd, simd.sub(load(simd, grad), even), grad);
+        }
     }
-    if sum.is_nan() {
-        return f64::NAN;
+    grad[label] -= ((1.0 - smoothing) * scale) as f32;
+}
+
+/// The mean of max - x.
+#[inline(always)]
+fn mean_distance<S: Simd>(simd: S, x: &[f32], max: f32) -> f64 {
+    let mut sum = Sum64::new();
+    for x in x.chunks(LANES) {
+        let mut lanes = widened(simd, load(simd, x));
+        for lane in &mut lanes {
+            *lane = f64::from(max) - *lane;
+        }
+        if x.len() < LANES {
+            lanes[x.len()..].fill(0.0);
+        }
+        sum.add(&lanes);
     }
-    f64::from(max) - f64::from(x[label]) + f64::from(sum).ln()
+    sum.total() / x.len() as f64
 }
 
 /// The largest element that is not a NaN; minus infinity if there is none.

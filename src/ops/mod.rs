@@ -8,11 +8,13 @@ mod activation;
 mod avg_pool;
 mod batched;
 mod check;
+mod clip;
 mod conv;
 mod dropout;
 mod elementwise;
 mod embedding;
 mod linear;
+mod loss;
 mod matmul;
 mod max_pool;
 mod norm;
@@ -45,18 +47,23 @@ pub use linear::{
     linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
     unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
+pub use loss::{
+    binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error, softmax_cross_entropy,
+    softmax_cross_entropy_smoothed,
+};
 pub use matmul::{matmul, matmul_into};
 pub use max_pool::{
     Argmax, max_pool2d, max_pool2d_backward, max_pool2d_backward_into, max_pool2d_into,
 };
+pub use clip::{clip_in_place, max_norm_rows_in_place, squared_norm};
 pub use norm::{
     BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved, batch_norm,
     batch_norm_backward_into, batch_norm_inference, batch_norm_inference_backward_into,
     batch_norm_inference_into, batch_norm_into, layer_norm, layer_norm_backward_into,
     layer_norm_into, rms_norm, rms_norm_backward_into, rms_norm_into,
 };
-pub use optimizer::{AdamParameters, adam_step, sgd_step};
+pub use optimizer::{AdamParameters, SgdParameters, adam_step, sgd_step};
 pub use reduce::{max, max_into, mean, mean_into, sum, sum_into};
 pub use select::{relu_mask, select_into};
-pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_cross_entropy, softmax_into};
+pub use softmax::{log_softmax, log_softmax_into, softmax, softmax_into};
 pub use window::Window;

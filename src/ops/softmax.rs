@@ -1,15 +1,15 @@
-//! Softmax, its logarithm, and the loss of a classifier.
+//! Softmax and its logarithm.
 
-use super::check::{Contiguous, check_length, check_shape};
+use super::check::{Contiguous, check_shape};
 use super::copy_into;
 use crate::error::{Error, Result};
-use crate::exec::{current_isa, for_each_rows, for_each_rows_and_item, with_f64_scratch};
-use crate::kernels::softmax::{CrossEntropy, Form, Rows};
+use crate::exec::{current_isa, for_each_rows};
+use crate::kernels::softmax::{Form, Rows};
 use crate::simd::{Isa, dispatch};
 use crate::tensor::{Tensor, View, ViewMut};
 
 /// Three passes and an exponential, in elements of a scaled copy.
-const WEIGHT: usize = 8;
+pub(super) const WEIGHT: usize = 8;
 
 /// e^(x - max) / sum(e^(x - max)) along an axis.
 ///
@@ -100,116 +100,4 @@ fn rows(isa: Isa, form: Form, n: usize, x: &[f32], out: &mut [f32]) {
     for_each_rows(x, out, n, WEIGHT, |x, out| {
         dispatch(isa, Rows { x, out, n, form })
     });
-}
-
-/// The mean over a batch of -ln softmax(row)\[label\], for `logits` of shape [batch, classes]; if `grad` is
-/// given, it receives the gradient of that mean: (softmax(row) - onehot(label)) / batch.
-///
-/// The exponentials and their sum are those of [`softmax`]; the loss of each row and the mean are then
-/// computed in f64. A row without a softmax has the loss NaN, and so does the batch.
-///
-/// ```
-/// use elision::{Tensor, ops};
-/// let logits = Tensor::zeros(&[2, 2])?;
-/// let mut grad = Tensor::zeros(&[2, 2])?;
-/// let loss = ops::softmax_cross_entropy(&logits, &[0, 1], Some(grad.view_mut()))?;
-/// assert!((loss - 2f64.ln()).abs() < 1e-7);
-/// assert_eq!(grad.as_slice(), [-0.25, 0.25, 0.25, -0.25]);
-/// # Ok::<(), elision::Error>(())
-/// ```
-///
-/// # Errors
-/// [`Error::Rank`] if `logits` is no matrix, [`Error::Empty`] if it has no rows, [`Error::Length`] if there
-/// is not a label for each row, [`Error::Label`] if one is out of range, [`Error::Shape`] if `grad` has not
-/// the shape of `logits`, [`Error::Overflow`] if memory cannot be allocated.
-pub fn softmax_cross_entropy<'a>(
-    logits: impl Into<View<'a>>,
-    labels: &[u32],
-    grad: Option<ViewMut<'_>>,
-) -> Result<f64> {
-    let logits = logits.into();
-    let n = check_batch(&logits, labels)?;
-    if let Some(grad) = &grad {
-        check_shape("gradient", logits.shape(), grad.shape())?;
-    }
-    let isa = current_isa()?;
-    let logits = Contiguous::new(logits)?;
-    let batch = Batch {
-        isa,
-        logits: logits.as_slice(),
-        n,
-        labels,
-    };
-    let Some(mut grad) = grad else {
-        return batch.run(None);
-    };
-    if let Some(grad) = grad.as_mut_slice() {
-        return batch.run(Some(grad));
-    }
-    let mut packed = Tensor::zeros(grad.shape())?;
-    let loss = batch.run(Some(packed.as_mut_slice()))?;
-    copy_into(&packed, grad)?;
-    Ok(loss)
-}
-
-/// The number of classes, if every row has a label below it.
-fn check_batch(logits: &View<'_>, labels: &[u32]) -> Result<usize> {
-    let &[batch, classes] = logits.shape() else {
-        return Err(Error::Rank {
-            what: "logits",
-            expected: 2,
-            found: logits.rank(),
-        });
-    };
-    if batch == 0 {
-        return Err(Error::Empty("the mean loss"));
-    }
-    check_length("labels", batch, labels.len())?;
-    match labels.iter().position(|&label| label as usize >= classes) {
-        Some(row) => Err(Error::Label {
-            row,
-            label: labels[row],
-            classes,
-        }),
-        None => Ok(classes),
-    }
-}
-
-/// Checked arguments: at least one row, and a class for each.
-struct Batch<'a> {
-    isa: Isa,
-    logits: &'a [f32],
-    n: usize,
-    labels: &'a [u32],
-}
-
-impl Batch<'_> {
-    /// The mean loss, summed in the order of the rows.
-    fn run(&self, grad: Option<&mut [f32]>) -> Result<f64> {
-        let batch = self.labels.len();
-        with_f64_scratch("losses", batch, |losses| {
-            for_each_rows_and_item(grad, losses, self.n, WEIGHT, |first, grad, losses| {
-                self.piece(first, grad, losses);
-            });
-            losses.iter().sum::<f64>() / batch as f64
-        })
-    }
-
-    /// The rows from `first` on, as many as `losses`.
-    fn piece(&self, first: usize, grad: Option<&mut [f32]>, losses: &mut [f64]) {
-        let (n, end) = (self.n, first + losses.len());
-        let (logits, labels) = (&self.logits[first * n..end * n], &self.labels[first..end]);
-        let scale = (1.0 / self.labels.len() as f64) as f32;
-        dispatch(
-            self.isa,
-            CrossEntropy {
-                logits,
-                n,
-                labels,
-                losses,
-                grad,
-                scale,
-            },
-        );
-    }
 }

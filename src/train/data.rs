@@ -1,8 +1,9 @@
 //! Shuffling and gathering.
 
+use super::loss::rows;
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::tensor::{Tensor, View};
+use crate::tensor::{Dims, Tensor, View};
 
 /// A permutation of `0..n` that is a function of the key: Fisher and Yates's shuffle.
 ///
@@ -28,35 +29,44 @@ fn below(key: Key, bound: u64) -> u64 {
     ((u128::from(random) * u128::from(bound)) >> 64) as u64
 }
 
-/// The rows of a matrix in the given order.
+/// The rows of `x` in the given order: all that lies below an index of the first axis.
 ///
 /// # Errors
-/// [`Error::Rank`] if `x` is not a matrix, [`Error::Range`] if a row does not exist.
+/// [`Error::Rank`] if `x` has no axis, [`Error::Range`] if a row does not exist, [`Error::Overflow`] if the result
+/// cannot be allocated.
 pub fn gather_rows<'a>(x: impl Into<View<'a>>, rows: &[usize]) -> Result<Tensor> {
     let x = x.into();
-    let &[available, cols] = x.shape() else {
-        return Err(Error::Rank {
-            what: "rows to gather",
-            expected: 2,
-            found: x.rank(),
-        });
-    };
-    if let Some(&row) = rows.iter().find(|&&row| row >= available) {
-        let what = "row to gather";
-        return Err(Error::Range {
-            what,
-            start: row,
-            end: row.saturating_add(1),
-            length: available,
-        });
-    }
-    let mut out = Tensor::zeros(&[rows.len(), cols])?;
-    for (out, &row) in out.as_mut_slice().chunks_exact_mut(cols.max(1)).zip(rows) {
+    check_rows(x, rows)?;
+    let mut shape = Dims::new(x.shape())?;
+    shape[0] = rows.len();
+    let mut out = Tensor::zeros(&shape)?;
+    gather_into(x, rows, out.as_mut_slice())?;
+    Ok(out)
+}
+
+/// The same, written to `out`, which has as many elements as the rows.
+pub(super) fn gather_into(x: View<'_>, rows: &[usize], out: &mut [f32]) -> Result<()> {
+    check_rows(x, rows)?;
+    let len: usize = x.shape()[1..].iter().product();
+    for (out, &row) in out.chunks_exact_mut(len.max(1)).zip(rows) {
         let row = x.slice(0, row..row + 1)?;
         match row.as_slice() {
             Some(row) => out.copy_from_slice(row),
             None => out.iter_mut().zip(row.iter()).for_each(|(out, x)| *out = x),
         }
     }
-    Ok(out)
+    Ok(())
+}
+
+fn check_rows(x: View<'_>, gathered: &[usize]) -> Result<()> {
+    let length = rows("rows to gather", x)?;
+    match gathered.iter().find(|&&row| row >= length) {
+        None => Ok(()),
+        Some(&start) => Err(Error::Range {
+            what: "row to gather",
+            start,
+            end: start.saturating_add(1),
+            length,
+        }),
+    }
 }

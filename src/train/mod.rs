@@ -1,12 +1,33 @@
-//! A small trainer: multilayer perceptrons of fused linear layers, softmax cross-entropy, SGD with
-//! momentum and Adam. Without I/O; the command in `cli` brings data and shows progress.
+//! Training: losses, optimisers, steps, and the loop over epochs. Without I/O but for checkpoints; the command in
+//! `cli` brings data and shows progress.
+//!
+//! A [`Trainer`] makes steps on a model of [`nn`](crate::nn). All randomness of a run is a function of its key, the
+//! number of the step and the names of layers, so a run is the same for any number of threads and may be taken up
+//! at any step.
 
+mod batch;
+mod checkpoint;
 mod data;
-mod mlp;
+mod evaluate;
+mod fit;
+mod loss;
 mod optimizer;
+mod resume;
+mod rule;
+mod samples;
+mod schedule;
 mod trainer;
+mod watch;
 
+pub use batch::Batch;
+pub use checkpoint::Checkpoint;
 pub use data::{gather_rows, shuffled};
-pub use mlp::{LayerConfig, Mlp, MlpConfig};
+pub use evaluate::{evaluate, predict, reestimate_statistics};
+pub use fit::{Callback, Control, Epoch, Fit, History, Progress, Stopped};
+pub use loss::{Loss, Target};
 pub use optimizer::Optimizer;
-pub use trainer::{Batch, Trainer};
+pub use rule::{OptimizerConfig, Rule};
+pub use samples::{Samples, Targets};
+pub use schedule::Schedule;
+pub use trainer::{Trainer, TrainerState};
+pub use watch::Watch;

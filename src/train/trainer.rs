@@ -1,296 +1,265 @@
 //! Training steps.
 
-use crate::dropout::Dropout;
+use std::ops::Range;
+
+use super::batch::Batch;
+use super::checkpoint::Checkpoint;
+use super::evaluate::evaluate;
+use super::loss::{Known, Loss, Target, constant, rows};
+use super::optimizer::Optimizer;
+use super::samples::Samples;
+use crate::autograd::{Gradients, Tape, Var};
 use crate::error::{Error, Result};
 use crate::key::Key;
-use crate::mask::Mask;
-use crate::ops::{
-    LinearGradsInto, Saved, dropout_into, linear_backward_into, linear_into, softmax_cross_entropy,
-};
-use crate::tensor::{Tensor, View};
-use crate::train::mlp::{Layer, Mlp};
-use crate::train::optimizer::{Optimizer, State};
+use crate::nn::{Layer, Pass, Updates};
+use crate::tensor::View;
 
-/// What a step or an evaluation saw.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Batch {
-    /// Mean cross-entropy in nats.
-    pub loss: f64,
-    /// Rows whose largest logit is the label's.
-    pub correct: usize,
-    /// Rows.
-    pub rows: usize,
-}
-
-/// Trains a network. All randomness is a function of the key and the number of the step.
+/// Trains a model. All randomness is a function of the key, the number of the step and the names of the layers.
+///
+/// It keeps one tape, whose memory serves from step to step, and lives on one thread; the work of a step is shared on
+/// the ambient pool.
 ///
 /// ```
-/// use elision::train::{LayerConfig, Mlp, MlpConfig, Optimizer, Trainer};
+/// use elision::nn::{Linear, Sequential};
+/// use elision::train::{Loss, Optimizer, OptimizerConfig, Rule, Target, Trainer};
 /// use elision::{Activation, Key, Tensor};
-/// let layers = vec![
-///     LayerConfig { units: 16, activation: Activation::Relu, p: 0.5 },
-///     LayerConfig { units: 2, activation: Activation::Identity, p: 0.0 },
-/// ];
-/// let mlp = Mlp::new(&MlpConfig { inputs: 1, input_p: 0.0, layers }, Key::new(1))?;
-/// let mut trainer = Trainer::new(mlp, Optimizer::sgd(0.1, 0.9)?, Key::new(2))?;
+/// let key = Key::new(1);
+/// let model = Sequential::new()
+///     .with("hidden", Linear::new(1, 16, key.named("hidden"))?.activation(Activation::Relu).dropout(0.5)?)?
+///     .with("output", Linear::new(16, 2, key.named("output"))?)?;
+/// let optimizer = Optimizer::new(OptimizerConfig::new(Rule::sgd(0.9), 0.1))?;
+/// let mut trainer = Trainer::new(model, optimizer, Loss::CrossEntropy { smoothing: 0.0 }, key);
 /// let (x, labels) = (Tensor::from_slice(&[-1.0, 1.0], &[2, 1])?, [0, 1]);
-/// let first = trainer.step(&x, &labels)?;
+/// let first = trainer.step(&x, &Target::Labels(&labels))?;
 /// for _ in 0..50 {
-///     trainer.step(&x, &labels)?;
+///     trainer.step(&x, &Target::Labels(&labels))?;
 /// }
-/// assert!(trainer.evaluate(&x, &labels)?.loss < first.loss);
+/// assert_eq!((first.rows, trainer.steps()), (2, 51));
 /// # Ok::<(), elision::Error>(())
 /// ```
-#[derive(Clone, Debug)]
-pub struct Trainer {
-    model: Mlp,
+#[derive(Debug)]
+pub struct Trainer<M> {
+    model: M,
     optimizer: Optimizer,
-    states: Vec<[State; 2]>,
+    loss: Loss,
     key: Key,
-    steps: u64,
-    buffers: Buffers,
+    micro_batches: usize,
+    tape: Tape,
+    gradients: Gradients,
 }
 
-/// The tensors of a step, kept from one to the next; remade when the number of rows changes.
-#[derive(Clone, Debug)]
-struct Buffers {
-    rows: usize,
-    /// The samples after dropout of the features.
-    input: Tensor,
-    layers: Vec<LayerBuffers>,
-}
+/// What a trainer shows of itself whatever its model is.
+pub trait TrainerState {
+    /// The model.
+    fn model(&self) -> &dyn Layer;
 
-#[derive(Clone, Debug)]
-struct LayerBuffers {
-    output: Tensor,
-    /// The gradient of the output.
-    gradient: Tensor,
-    saved: Saved,
-    dw: Tensor,
-    dbias: Tensor,
-}
+    /// Steps done.
+    fn steps(&self) -> u64;
 
-impl Buffers {
-    fn new(model: &Mlp, rows: usize) -> Result<Self> {
-        let layers = model
-            .layers
-            .iter()
-            .map(|layer| LayerBuffers::new(layer, rows));
-        Ok(Self {
-            rows,
-            input: Tensor::zeros(&[rows, model.inputs])?,
-            layers: layers.collect::<Result<_>>()?,
-        })
-    }
-}
-
-impl LayerBuffers {
-    fn new(layer: &Layer, rows: usize) -> Result<Self> {
-        let outputs = [rows, layer.config.units];
-        Ok(Self {
-            output: Tensor::zeros(&outputs)?,
-            gradient: Tensor::zeros(&outputs)?,
-            saved: Saved::default(),
-            dw: Tensor::zeros(layer.w.shape())?,
-            dbias: Tensor::zeros(layer.bias.shape())?,
-        })
-    }
-}
-
-impl Trainer {
-    /// A trainer at step 0.
+    /// All that is needed to go on from here: [`Trainer::checkpoint`].
     ///
     /// # Errors
-    /// [`Error::Overflow`] if the optimiser's state does not fit in memory.
-    pub fn new(model: Mlp, optimizer: Optimizer, key: Key) -> Result<Self> {
-        let states = model.layers.iter().map(|layer| {
-            let [w, bias] = [&layer.w, &layer.bias].map(|t| State::new(&optimizer, t.shape()));
-            Ok([w?, bias?])
-        });
-        let states = states.collect::<Result<_>>()?;
-        let buffers = Buffers::new(&model, 0)?;
-        Ok(Self {
-            model,
-            optimizer,
-            states,
-            key,
-            steps: 0,
-            buffers,
-        })
+    /// Those of [`Trainer::checkpoint`].
+    fn checkpoint(&self) -> Result<Checkpoint>;
+}
+
+impl<M: Layer> TrainerState for Trainer<M> {
+    fn model(&self) -> &dyn Layer {
+        &self.model
     }
 
-    /// The network.
+    fn steps(&self) -> u64 {
+        self.optimizer.steps()
+    }
+
+    fn checkpoint(&self) -> Result<Checkpoint> {
+        Self::checkpoint(self)
+    }
+}
+
+impl<M: Layer> Trainer<M> {
+    /// A trainer; its step is the optimiser's.
     #[must_use]
-    pub fn model(&self) -> &Mlp {
+    pub fn new(model: M, optimizer: Optimizer, loss: Loss, key: Key) -> Self {
+        Self {
+            model,
+            optimizer,
+            loss,
+            key,
+            micro_batches: 1,
+            tape: Tape::new(),
+            gradients: Gradients::default(),
+        }
+    }
+
+    /// The same with each batch cut into so many parts, as equal as can be, whose gradients are averaged by their
+    /// rows: the memory of a part, the step of the whole. Each part has masks of its own.
+    ///
+    /// # Errors
+    /// [`Error::Empty`] for no parts.
+    pub fn accumulate(self, micro_batches: usize) -> Result<Self> {
+        match micro_batches {
+            0 => Err(Error::Empty("a batch")),
+            _ => Ok(Self {
+                micro_batches,
+                ..self
+            }),
+        }
+    }
+
+    /// The model.
+    #[must_use]
+    pub fn model(&self) -> &M {
         &self.model
+    }
+
+    /// The model, to be changed.
+    #[must_use]
+    pub fn model_mut(&mut self) -> &mut M {
+        &mut self.model
+    }
+
+    /// The model, trained.
+    #[must_use]
+    pub fn into_model(self) -> M {
+        self.model
+    }
+
+    /// The optimiser.
+    #[must_use]
+    pub fn optimizer(&self) -> &Optimizer {
+        &self.optimizer
+    }
+
+    pub(super) fn micro_batches(&self) -> usize {
+        self.micro_batches
+    }
+
+    pub(super) fn set_key(&mut self, key: Key) {
+        self.key = key;
+    }
+
+    pub(super) fn optimizer_mut(&mut self) -> &mut Optimizer {
+        &mut self.optimizer
+    }
+
+    /// The loss.
+    #[must_use]
+    pub fn loss(&self) -> Loss {
+        self.loss
+    }
+
+    /// The key of the run.
+    #[must_use]
+    pub fn key(&self) -> Key {
+        self.key
     }
 
     /// Steps done.
     #[must_use]
     pub fn steps(&self) -> u64 {
-        self.steps
+        self.optimizer.steps()
     }
 
-    /// One step of the optimiser on a batch of shape `[rows, inputs]` with a label a row. The loss and
-    /// the number correct are those of the network with its dropout, before the step.
+    /// The tape, which tells the memory of a step.
+    #[must_use]
+    pub fn tape(&self) -> &Tape {
+        &self.tape
+    }
+
+    /// One step of the optimiser on a batch of samples `[rows, ..]` with a target each. Loss and number correct are
+    /// those of the model with its dropout, before the step.
     ///
     /// # Errors
-    /// [`Error::Shape`], [`Error::Length`], [`Error::Label`] or [`Error::Empty`] if the batch does not
-    /// fit; the network is then unchanged.
-    pub fn step<'a>(&mut self, x: impl Into<View<'a>>, labels: &[u32]) -> Result<Batch> {
+    /// [`Error::Empty`] if there are no rows, [`Error::Length`] if there are not as many targets as samples, and those of
+    /// the model, the loss and the optimiser; the model and the optimiser are then unchanged.
+    pub fn step<'a>(&mut self, x: impl Into<View<'a>>, target: &Target<'_>) -> Result<Batch> {
         let x = x.into();
-        check_batch(&self.model, x, labels)?;
-        if self.buffers.rows != labels.len() {
-            self.buffers = Buffers::new(&self.model, labels.len())?;
+        let (expected, found) = (rows("samples", x)?, target.rows()?);
+        if expected != found {
+            return Err(Error::Length {
+                what: "targets",
+                expected,
+                found,
+            });
         }
-        self.forward(x)?;
-        let batch = self.loss(labels)?;
-        self.backward(x)?;
-        self.update()?;
-        Ok(batch)
-    }
-
-    fn forward(&mut self, x: View<'_>) -> Result<()> {
-        let Buffers {
-            input,
-            layers: buffers,
-            ..
-        } = &mut self.buffers;
-        let key = self.key.fold_in(self.steps);
-        if let Some(dropout) = dropout_of(key, 0, self.model.input_p)? {
-            dropout_into(x, &dropout, &mut *input, None::<&mut Mask>)?;
-        }
-        let mut input = first_input(x, input, self.model.input_p);
-        for ((i, layer), buffer) in (1..).zip(&self.model.layers).zip(buffers) {
-            let LayerBuffers { output, saved, .. } = buffer;
-            let epilogue = layer.epilogue(dropout_of(key, i, layer.config.p)?);
-            linear_into(input, &layer.w, &epilogue, &mut *output, Some(saved))?;
-            input = output.view();
-        }
-        Ok(())
-    }
-
-    fn loss(&mut self, labels: &[u32]) -> Result<Batch> {
-        let Some(LayerBuffers {
-            output, gradient, ..
-        }) = self.buffers.layers.last_mut()
-        else {
-            return Err(Error::Empty("a network"));
-        };
-        let loss = softmax_cross_entropy(&*output, labels, Some(gradient.view_mut()))?;
-        Ok(Batch {
-            loss,
-            correct: count_correct(output, labels),
-            rows: labels.len(),
+        self.step_on(expected, |tape, part| {
+            let target = target.slice(part.clone())?.on(tape)?;
+            Ok((constant(tape, x.slice(0, part)?)?, target))
         })
     }
 
-    fn backward(&mut self, x: View<'_>) -> Result<()> {
-        let Buffers {
-            input,
-            layers: buffers,
-            ..
-        } = &mut self.buffers;
-        let key = self.key.fold_in(self.steps);
-        let first = first_input(x, input, self.model.input_p);
-        for (i, layer) in self.model.layers.iter().enumerate().rev() {
-            let (before, after) = buffers.split_at_mut(i);
-            let LayerBuffers {
-                gradient,
-                saved,
-                dw,
-                dbias,
-                ..
-            } = &mut after[0];
-            let (x, dx) = match before.last_mut() {
-                None => (first, None),
-                Some(previous) => (previous.output.view(), Some(previous.gradient.view_mut())),
-            };
-            let grads = LinearGradsInto {
-                x: dx,
-                w: Some(dw.view_mut()),
-                bias: Some(dbias.view_mut()),
-            };
-            let dropout = dropout_of(key, i as u64 + 1, layer.config.p)?;
-            let epilogue = layer.epilogue(dropout);
-            linear_backward_into(&*gradient, x, &layer.w, &epilogue, saved, grads)?;
-        }
-        Ok(())
-    }
-
-    fn update(&mut self) -> Result<()> {
-        self.steps += 1;
-        let layers = self.model.layers.iter_mut().zip(&mut self.states);
-        for ((layer, [w, bias]), buffer) in layers.zip(&self.buffers.layers) {
-            w.step(&self.optimizer, &mut layer.w, &buffer.dw, self.steps)?;
-            bias.step(&self.optimizer, &mut layer.bias, &buffer.dbias, self.steps)?;
-        }
-        Ok(())
-    }
-
-    /// Loss and number correct at inference, without dropout.
+    /// [`step`](Trainer::step) on some rows of samples, which are gathered straight into the tape's memory.
     ///
     /// # Errors
-    /// As [`step`](Trainer::step).
-    pub fn evaluate<'a>(&self, x: impl Into<View<'a>>, labels: &[u32]) -> Result<Batch> {
-        let x = x.into();
-        check_batch(&self.model, x, labels)?;
-        let logits = self.model.logits(x)?;
-        let loss = softmax_cross_entropy(&logits, labels, None)?;
-        Ok(Batch {
-            loss,
-            correct: count_correct(&logits, labels),
-            rows: labels.len(),
-        })
+    /// [`Error::Range`] if a row does not exist, and those of [`step`](Trainer::step).
+    pub fn step_rows(&mut self, samples: &Samples, rows: &[usize]) -> Result<Batch> {
+        self.step_on(rows.len(), |tape, part| samples.on(tape, &rows[part]))
     }
-}
 
-/// The dropout of the network's input (`layer` 0) or of a layer's output (from 1 on) in one step.
-fn dropout_of(step: Key, layer: u64, p: f64) -> Result<Option<Dropout>> {
-    match p {
-        0.0 => Ok(None),
-        p => Dropout::new(step.fold_in(layer), p).map(Some),
+    /// Loss and number correct in evaluation.
+    ///
+    /// # Errors
+    /// Those of [`evaluate`].
+    pub fn evaluate(&self, samples: &Samples) -> Result<Batch> {
+        evaluate(&self.model, &self.loss, samples)
     }
-}
 
-/// What the first layer reads: the batch, or what dropout left of it.
-fn first_input<'a>(x: View<'a>, dropped: &'a Tensor, p: f64) -> View<'a> {
-    if p == 0.0 { x } else { dropped.view() }
-}
-
-fn check_batch(model: &Mlp, x: View<'_>, labels: &[u32]) -> Result<()> {
-    let expected = [labels.len(), model.inputs];
-    if x.shape() != expected {
-        let what = "batch of samples";
-        return Err(Error::Shape {
-            what,
-            expected: expected[..].into(),
-            found: x.shape().into(),
+    fn step_on<'a>(
+        &mut self,
+        rows: usize,
+        part: impl Fn(&Tape, Range<usize>) -> Result<(Var, Known<'a>)>,
+    ) -> Result<Batch> {
+        let outcome = self.backward(rows, part).and_then(|(batch, updates)| {
+            self.update(updates)?;
+            Ok(batch)
         });
+        // Whatever happened, the memory goes back to the tape.
+        self.gradients.clear();
+        self.tape.clear();
+        outcome
     }
-    let classes = model.classes();
-    match (0..)
-        .zip(labels)
-        .find(|&(_, &label)| label as usize >= classes)
-    {
-        Some((row, &label)) => Err(Error::Label {
-            row,
-            label,
-            classes,
-        }),
-        None if labels.is_empty() => Err(Error::Empty("a batch")),
-        None => Ok(()),
+
+    /// The gradients of a batch, added up over its parts.
+    fn backward<'a>(
+        &mut self,
+        rows: usize,
+        part: impl Fn(&Tape, Range<usize>) -> Result<(Var, Known<'a>)>,
+    ) -> Result<(Batch, Vec<Updates>)> {
+        if rows == 0 {
+            return Err(Error::Empty("a batch"));
+        }
+        let (mut batch, mut updates) = (Batch::default(), Vec::new());
+        let size = rows.div_ceil(self.micro_batches);
+        for (i, start) in (0..).zip((0..rows).step_by(size)) {
+            let end = (start + size).min(rows);
+            let (x, target) = part(&self.tape, start..end)?;
+            let pass = self.pass(i);
+            let output = self.model.forward(&x, &pass)?;
+            let loss = self.loss.between(&output, &target)?;
+            batch = batch.and(Batch::of(loss.item()?, output.view(), &target));
+            let weighted = match end - start {
+                all if all == rows => loss,
+                some => loss.scale((some as f64 / rows as f64) as f32)?,
+            };
+            weighted.backward_into(&mut self.gradients)?;
+            updates.push(pass.take_updates());
+        }
+        Ok((batch, updates))
     }
-}
 
-/// Rows whose first largest logit is the label's.
-fn count_correct(logits: &Tensor, labels: &[u32]) -> usize {
-    let classes = logits.shape().last().copied().unwrap_or(1).max(1);
-    let rows = logits.as_slice().chunks_exact(classes).zip(labels);
-    rows.filter(|(row, label)| argmax(row) == **label as usize)
-        .count()
-}
+    fn pass(&self, part: u64) -> Pass {
+        match self.micro_batches {
+            1 => Pass::train(self.key, self.steps()),
+            _ => Pass::train(self.key.fold_in(self.steps()), part),
+        }
+    }
 
-fn argmax(row: &[f32]) -> usize {
-    (0..row.len()).fold(0, |best, i| if row[i] > row[best] { i } else { best })
+    fn update(&mut self, updates: Vec<Updates>) -> Result<()> {
+        self.optimizer.prepare(&self.model, &self.gradients)?;
+        for updates in updates {
+            updates.apply(&mut self.model)?;
+        }
+        self.optimizer.step(&mut self.model, &mut self.gradients)
+    }
 }

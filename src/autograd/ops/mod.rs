@@ -6,6 +6,7 @@ mod conv;
 mod dropout;
 mod embedding;
 mod linear;
+mod loss;
 mod matrix;
 mod norm;
 mod pool;

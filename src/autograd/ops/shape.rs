@@ -1,5 +1,7 @@
 //! Other shapes for the same elements.
 
+use std::ops::Range;
+
 use crate::autograd::{Step, Tape, Var};
 use crate::error::{Error, Result};
 use crate::ops::copy_into;
@@ -53,6 +55,29 @@ impl Var {
             let turned = dy.view().transpose(a, b)?;
             let mut dx = gradients.buffer(turned.shape())?;
             copy_into(turned, &mut *dx)?;
+            gradients.add(0, dx)
+        }))
+    }
+
+    /// The elements of `range` along an axis, copied. Keeps nothing.
+    ///
+    /// # Errors
+    /// [`Error::Axis`], [`Error::Range`] if there is no such axis or range, and those of [`Tape::of`].
+    pub fn slice(&self, axis: usize, range: Range<usize>) -> Result<Self> {
+        let tape = Tape::of(&[self])?;
+        let part = self.view().slice(axis, range.clone())?;
+        let mut y = tape.buffer(part.shape())?;
+        copy_into(part, &mut *y)?;
+        let step = Step {
+            op: "slice",
+            inputs: &[self],
+            output: y.into(),
+        };
+        let shape = self.value().dims();
+        Ok(tape.record(step, (), move |(), dy, gradients| {
+            let mut dx = gradients.buffer(&shape)?;
+            dx.as_mut_slice().fill(0.0);
+            copy_into(&dy, dx.view_mut().slice(axis, range)?)?;
             gradients.add(0, dx)
         }))
     }

@@ -211,11 +211,12 @@ fn forward(
         saved.moments.resize(rows(x, n), Moments::default());
         if !x.is_empty() {
             for_each_rows_and_item(
-                Some(out),
+                Some([out]),
                 &mut saved.moments,
                 n,
                 WEIGHT,
                 |first, out, moments| {
+                    let out = out.map(|[out]| out);
                     piece(first, out.unwrap_or_default(), Some(moments));
                 },
             );

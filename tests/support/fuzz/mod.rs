@@ -3,6 +3,7 @@
 //! `tests/regressions.rs` on the inputs that are committed.
 
 mod bytes;
+pub(crate) mod checkpoint;
 pub(crate) mod gemm_shapes;
 pub(crate) mod mask_slice;
 pub(crate) mod structured;
