@@ -30,6 +30,9 @@ pub(crate) enum Command {
     Train(Box<TrainArgs>),
     /// Time the library against the limits of this machine.
     Bench(BenchArgs),
+    /// List the data sets, or bring one onto this machine.
+    #[command(subcommand)]
+    Data(DataCommand),
     /// Print instruction sets, cores, caches, tile and block sizes.
     Info,
     /// Write raw mask bits to standard output, lowest bit of a byte first, 1 = kept.
@@ -38,19 +41,19 @@ pub(crate) enum Command {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// digits (embedded), mnist, fashion-mnist, or the path of a CSV file.
+    /// digits or breast-cancer (embedded), mnist, fashion-mnist or adult (fetched), or the path of a CSV, NPY or NPZ file.
     #[arg(long, default_value = "digits", value_name = "SET|FILE")]
     pub(crate) data: String,
-    /// The folder with the four IDX files of mnist or fashion-mnist, gzipped or not.
+    /// The folder with the files of mnist, fashion-mnist or adult, gzipped or not [default: where data fetch puts them].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
-    /// The CSV column that holds the class.
-    #[arg(long, value_name = "COLUMN")]
+    /// The CSV column that holds the class, or the NPY file of the labels.
+    #[arg(long, value_name = "COLUMN|FILE")]
     pub(crate) label: Option<String>,
     /// The CSV has no line of names: its columns are 1, 2, 3, ...
     #[arg(long)]
     pub(crate) no_header: bool,
-    /// The part of a CSV's rows that is held out for testing, chosen by the seed [default: 0.25].
+    /// The part of a file's rows that is held out for testing, chosen by the seed [default: 0.25].
     #[arg(long, value_name = "F", value_parser = fraction, allow_negative_numbers = true)]
     pub(crate) test_fraction: Option<f64>,
     /// Units of the hidden layers.
@@ -108,6 +111,24 @@ pub(crate) struct BenchArgs {
     /// One JSON object a line in place of the table.
     #[arg(long)]
     pub(crate) json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum DataCommand {
+    /// Print rows, features, classes, licence and source of each set, and whether it is here.
+    List,
+    /// Bring a set onto this machine and check its files against their published SHA-256.
+    Fetch(FetchArgs),
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FetchArgs {
+    /// mnist, fashion-mnist or adult.
+    #[arg(value_name = "SET")]
+    pub(crate) set: String,
+    /// The folder for the set's files [default: SET in $ELISION_DATA, or in elision among the user's data].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]

@@ -12,6 +12,7 @@ mod cache;
 mod curves;
 mod dropout_share;
 mod failure;
+mod fetch;
 mod info;
 mod learner;
 mod mask;
@@ -40,6 +41,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         None => training::run(&cli.train),
         Some(Command::Train(train)) => training::run(&train),
         Some(Command::Bench(bench)) => bench::run(&bench),
+        Some(Command::Data(data)) => fetch::run(&data),
         Some(Command::Info) => info::run(),
         Some(Command::Mask(mask)) => mask::run(&mask),
     };

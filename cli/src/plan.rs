@@ -1,21 +1,18 @@
 //! The flags, completed and checked against each other: what a command is going to do.
 
-use std::ffi::OsStr;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use elision::Key;
 
 use crate::args::{OptimizerName, TrainArgs};
-use crate::data::table::Layout;
-use crate::data::{Dataset, Pick, Source};
+use crate::data::choice::Choice;
+use crate::data::{Dataset, Source};
 use crate::failure::Failure;
 use crate::learner::{Network, OptimizerChoice, Rates};
 use crate::output::FolderName;
 
 /// Sets of four IDX files.
 const IDX_SETS: [&str; 2] = ["mnist", "fashion-mnist"];
-/// The part of a CSV that is for testing unless the user says otherwise.
-const TEST_FRACTION: f64 = 0.25;
 /// A gigabyte of weights, of which training holds some four copies: a slip of the keyboard in `--layers`
 /// should be an error, not an exhausted machine.
 const MOST_PARAMETERS: usize = 1 << 28;
@@ -122,65 +119,13 @@ fn optimizer(args: &TrainArgs) -> Result<OptimizerChoice, Failure> {
 
 /// Where the flags say that the data are.
 pub(crate) fn source(args: &TrainArgs) -> Result<Source, Failure> {
-    let csv_flags = args.label.is_some() || args.no_header || args.test_fraction.is_some();
-    match args.data.as_str() {
-        "digits" if args.data_dir.is_some() || csv_flags => Err(flags(
-            "--data digits takes no --data-dir, --label, --no-header or --test-fraction",
-        )),
-        "digits" => Ok(Source::Digits),
-        name if IDX_SETS.contains(&name) => idx_source(args, name, csv_flags),
-        path => csv_source(args, Path::new(path)),
-    }
-}
-
-fn idx_source(args: &TrainArgs, name: &str, csv_flags: bool) -> Result<Source, Failure> {
-    if csv_flags {
-        return Err(flags(format!(
-            "--data {name} takes no --label, --no-header or --test-fraction"
-        )));
-    }
-    match &args.data_dir {
-        Some(folder) => Ok(Source::Idx {
-            name: name.to_owned(),
-            folder: folder.clone(),
-        }),
-        None => Err(flags(format!(
-            "--data {name} needs --data-dir, the folder with its four IDX files"
-        ))),
-    }
-}
-
-fn csv_source(args: &TrainArgs, path: &Path) -> Result<Source, Failure> {
-    let named_like_csv = path
-        .extension()
-        .is_some_and(|end| end == "csv" || end == "gz" || end == "data");
-    if !named_like_csv && !path.exists() {
-        let word = OsStr::to_string_lossy(path.as_os_str());
-        return Err(flags(format!(
-            "--data {word}: neither digits, mnist, fashion-mnist nor a file"
-        )));
-    }
-    if args.data_dir.is_some() {
-        return Err(flags(
-            "--data-dir is for mnist and fashion-mnist; give a CSV file's whole path to --data",
-        ));
-    }
-    let Some(label) = args.label.clone() else {
-        return Err(flags(format!(
-            "--data {} needs --label, the column of classes",
-            path.display()
-        )));
+    let choice = Choice {
+        data: &args.data,
+        data_dir: args.data_dir.as_deref(),
+        label: args.label.as_deref(),
+        no_header: args.no_header,
+        test_fraction: args.test_fraction,
+        key: Key::new(args.seed),
     };
-    let fraction = args.test_fraction.unwrap_or(TEST_FRACTION);
-    Ok(Source::Csv {
-        path: path.to_owned(),
-        layout: Layout {
-            label,
-            header: !args.no_header,
-        },
-        pick: Pick {
-            key: Key::new(args.seed),
-            fraction,
-        },
-    })
+    choice.source().map_err(Failure::Flags)
 }

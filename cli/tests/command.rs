@@ -27,6 +27,8 @@ impl Home {
         command
             .current_dir(self.path())
             .args(flags.split_whitespace())
+            // Nothing that was fetched onto this machine takes part.
+            .env("ELISION_DATA", self.path().join("fetched"))
             .stdin(Stdio::null());
         command
     }
@@ -177,6 +179,22 @@ fn a_default_name_that_is_taken_gets_a_number() {
     assert!(
         home.path()
             .join("runs/digits-seed1-2/summary.json")
+            .exists()
+    );
+}
+
+#[test]
+fn the_second_embedded_set_is_learnt() {
+    let home = Home::new();
+    let output = home.run(&format!("--data breast-cancer {TINY}"));
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        home.path()
+            .join("runs/breast-cancer-seed1/summary.json")
             .exists()
     );
 }
@@ -339,6 +357,11 @@ fn flags_that_cannot_be_used_are_one_line() {
         ("--data mnist", "--data-dir"),
         ("--data digitz", "digitz"),
         ("--data t.csv", "--label"),
+        ("--data x.npy", "the NPY file of labels"),
+        ("--data x.npz --label y", "NPZ"),
+        ("--data x.npy --label y.npy --no-header", "--no-header"),
+        ("--data adult --test-fraction 0.5", "--test-fraction"),
+        ("--data breast-cancer --data-dir .", "--data-dir"),
         ("--label y", "--label"),
         (
             "--test-fraction 1.5 --data t.csv --label y",

@@ -32,3 +32,8 @@ fn idx_reader() {
 fn csv_reader() {
     replay("csv_reader", fuzz::csv_reader::run);
 }
+
+#[test]
+fn npy_reader() {
+    replay("npy_reader", fuzz::npy_reader::run);
+}

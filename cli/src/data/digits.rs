@@ -2,7 +2,7 @@
 
 use elision::Key;
 
-use super::{Dataset, Fault, Part, Pick, file, split, table};
+use super::{Fault, Pick, Raw, Scaling, file, split, table};
 
 const FILE: &[u8] = include_bytes!("../../data/digits.csv.gz");
 /// The largest value of a pixel.
@@ -11,8 +11,8 @@ const WHITE: f32 = 16.0;
 /// the same images.
 const TEST: f64 = 450.0 / 1797.0;
 
-/// The digits, pixels scaled to [0, 1].
-pub(super) fn load() -> Result<Dataset, Fault> {
+/// The digits, and how their pixels are scaled to [0, 1].
+pub(super) fn load() -> Result<Raw, Fault> {
     let layout = table::Layout {
         label: "65".to_owned(),
         header: false,
@@ -24,20 +24,16 @@ pub(super) fn load() -> Result<Dataset, Fault> {
         fraction: TEST,
     };
     let (train, test) = split(&table.rows, table.features(), pick)?;
-    Ok(Dataset {
+    Ok(Raw {
         name: "digits".to_owned(),
-        features: table.features(),
         classes: table.classes.len(),
-        train: scaled(train),
-        test: scaled(test),
+        scaling: Scaling::Divided {
+            features: table.features(),
+            by: WHITE,
+        },
+        train,
+        test,
     })
-}
-
-fn scaled(mut part: Part) -> Part {
-    for pixel in &mut part.x {
-        *pixel /= WHITE;
-    }
-    part
 }
 
 #[cfg(test)]
@@ -46,7 +42,8 @@ mod tests {
 
     #[test]
     fn the_embedded_set_is_whole() {
-        let digits = load().expect("the embedded file is good");
+        let raw = load().expect("the embedded file is good");
+        let digits = raw.dataset(None).expect("nothing is held out");
         assert_eq!((digits.features, digits.classes), (64, 10));
         assert_eq!((digits.train.rows(), digits.test.rows()), (1347, 450));
         let all = digits.train.x.iter().chain(&digits.test.x);

@@ -3,6 +3,8 @@
 
 use std::io::{self, Read};
 
+use super::file::{Interrupted, up_to};
+
 /// The type code of unsigned bytes, the only one that is read here.
 const BYTES: u8 = 8;
 /// Dimensions of images, and the most that a header may have.
@@ -81,6 +83,12 @@ pub enum IdxFault {
     Trailing(u64),
 }
 
+impl From<Interrupted> for IdxFault {
+    fn from(Interrupted { at, source }: Interrupted) -> Self {
+        Self::Read { at, source }
+    }
+}
+
 /// Reads an array of `rank` dimensions, 1 to 3, to the end of the stream.
 ///
 /// # Errors
@@ -135,17 +143,5 @@ fn header(reader: &mut impl Read, rank: usize) -> Result<Vec<usize>, IdxFault> {
     match dims.iter().position(|&dim| dim == 0) {
         Some(at) => Err(IdxFault::Empty(at)),
         None => Ok(dims),
-    }
-}
-
-/// At most `len` bytes from byte `at` on: fewer only at the end. Memory grows with what is there.
-fn up_to(reader: &mut impl Read, len: usize, at: u64) -> Result<Vec<u8>, IdxFault> {
-    let mut bytes = Vec::new();
-    match reader.take(len as u64).read_to_end(&mut bytes) {
-        Ok(_) => Ok(bytes),
-        Err(source) => Err(IdxFault::Read {
-            at: at + bytes.len() as u64,
-            source,
-        }),
     }
 }

@@ -2,13 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{Dataset, Fault, Located, Part, file, idx};
+use super::{Fault, Located, Part, Raw, Scaling, file, idx};
 
 /// Both sets have ten classes.
 const CLASSES: usize = 10;
+/// The largest value of a pixel.
+const WHITE: f32 = 255.0;
 
-/// Reads the set in `folder`; pixels are scaled to [0, 1].
-pub(super) fn load(name: &str, folder: &Path) -> Result<Dataset, Located> {
+/// Reads the set in `folder`; pixels are to be scaled to [0, 1].
+pub(super) fn load(name: &str, folder: &Path) -> Result<Raw, Located> {
     let (train, features) = side(folder, "train")?;
     let (test, found) = side(folder, "t10k")?;
     if found != features {
@@ -21,10 +23,13 @@ pub(super) fn load(name: &str, folder: &Path) -> Result<Dataset, Located> {
             },
         ));
     }
-    Ok(Dataset {
+    Ok(Raw {
         name: name.to_owned(),
-        features,
         classes: CLASSES,
+        scaling: Scaling::Divided {
+            features,
+            by: WHITE,
+        },
         train,
         test,
     })
@@ -74,11 +79,7 @@ fn side(folder: &Path, prefix: &str) -> Result<(Part, usize), Located> {
         }));
     }
     let part = Part {
-        x: images
-            .data
-            .iter()
-            .map(|&pixel| f32::from(pixel) / 255.0)
-            .collect(),
+        x: images.data.iter().map(|&pixel| f32::from(pixel)).collect(),
         labels: labels.data.iter().map(|&label| u32::from(label)).collect(),
     };
     Ok((part, images.item_len()))

@@ -1,21 +1,35 @@
-//! Data sets for classification: the embedded digits, IDX files (MNIST and its kin) and CSV files.
+//! Data sets for classification: two that are embedded, those that `elision data fetch` brings, and files of
+//! the user's in CSV, NPY and NPZ.
 //!
-//! The readers [`idx::read`] and [`table::read`] take any [`std::io::Read`], never panic and hold no more
+//! The readers [`idx::read`], [`npy::read`], [`from_npz`] and [`table::read`] take any [`std::io::Read`], never panic and hold no more
 //! than a small multiple of what they have read: a header that promises a terabyte costs nothing.
 
+mod adult;
+mod breast_cancer;
+pub(crate) mod choice;
 mod digits;
+mod encode;
+mod examples;
 mod file;
+pub(crate) mod folder;
 pub mod idx;
 mod mnist;
 mod normal;
+pub mod npy;
+mod raw;
+mod source;
 mod split;
 pub mod table;
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+pub use encode::{Column, Encoder};
+pub use examples::{Examples, from_npz};
 pub use file::decoded;
 pub use normal::Normal;
-pub use split::{Pick, split};
+use raw::{Raw, Scaling};
+pub use source::Source;
+pub use split::{HoldOut, Pick, hold_out, split};
 
 /// The rows of one side of a data set: features in row-major order, and a class each.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -45,6 +59,8 @@ pub struct Dataset {
     pub classes: usize,
     /// What the network learns from.
     pub train: Part,
+    /// What choices are made by, if rows were held out for that.
+    pub validation: Option<Part>,
     /// What it is judged by.
     pub test: Part,
 }
@@ -55,12 +71,39 @@ pub enum Fault {
     /// It cannot be opened.
     #[error("{0}")]
     Open(#[source] std::io::Error),
+    /// A file of a published set is not there.
+    #[error(
+        "{source}; `elision data fetch {set}` brings it, or --data-dir names the folder that has it"
+    )]
+    Absent {
+        /// The name of the set.
+        set: String,
+        /// The system's error.
+        source: std::io::Error,
+    },
     /// It is not the IDX file that it should be.
     #[error("{0}")]
     Idx(#[from] idx::IdxFault),
     /// It is not a table of numbers with a label.
     #[error("{0}")]
     Table(#[from] table::TableFault),
+    /// It is not the NPY file that it should be.
+    #[error("{0}")]
+    Npy(#[from] npy::NpyFault),
+    /// It is no NPZ file.
+    #[error("no NPZ file: {0}")]
+    Zip(#[from] zip::result::ZipError),
+    /// An array of an NPZ file that cannot be used.
+    #[error("array {name}: {fault}")]
+    Array {
+        /// The array's name.
+        name: &'static str,
+        /// What is wrong with it.
+        fault: npy::NpyFault,
+    },
+    /// An NPZ file without the arrays that are expected.
+    #[error("neither the arrays x and y nor x_train, y_train, x_test and y_test; it has {0}")]
+    Arrays(String),
     /// The file of labels does not belong to the file of images.
     #[error("{labels} labels for {images} images")]
     Count {
@@ -86,12 +129,20 @@ pub enum Fault {
         found: usize,
     },
     /// A split that leaves one side empty.
-    #[error("{rows} rows cannot be split into two parts with a test fraction of {fraction}")]
+    #[error("{rows} rows cannot be split into two parts with a fraction of {fraction}")]
     Split {
         /// Rows of the table.
         rows: usize,
         /// The part asked for.
         fraction: f64,
+    },
+    /// Validation rows that leave nothing to learn from, or none at all.
+    #[error("{count} of {rows} training rows cannot be held out for validation")]
+    HoldOut {
+        /// Training rows.
+        rows: usize,
+        /// Rows to hold out.
+        count: usize,
     },
 }
 
@@ -111,60 +162,4 @@ impl Located {
             fault: fault.into(),
         }
     }
-}
-
-/// Where a data set comes from.
-#[derive(Clone, Debug, PartialEq)]
-pub enum Source {
-    /// The embedded digits.
-    Digits,
-    /// The four IDX files of MNIST, or of a set with the same names, in a folder.
-    Idx {
-        /// The name of the set.
-        name: String,
-        /// The folder.
-        folder: PathBuf,
-    },
-    /// A CSV file.
-    Csv {
-        /// The file.
-        path: PathBuf,
-        /// How it is read.
-        layout: table::Layout,
-        /// Which rows are for testing.
-        pick: Pick,
-    },
-}
-
-impl Source {
-    /// Reads, splits and scales the data.
-    ///
-    /// # Errors
-    /// [`Located`], with the first fault of the first file that has one.
-    pub fn load(&self) -> Result<Dataset, Located> {
-        match self {
-            Self::Digits => {
-                digits::load().map_err(|fault| Located::new("the embedded digits", fault))
-            }
-            Self::Idx { name, folder } => mnist::load(name, folder),
-            Self::Csv { path, layout, pick } => load_csv(path, layout, *pick),
-        }
-    }
-}
-
-fn load_csv(path: &Path, layout: &table::Layout, pick: Pick) -> Result<Dataset, Located> {
-    let table =
-        table::read(file::open(path)?, layout).map_err(|fault| Located::new(path, fault))?;
-    let parts = split(&table.rows, table.features(), pick);
-    let (mut train, mut test) = parts.map_err(|fault| Located::new(path, fault))?;
-    let normal = Normal::fit(&train.x, table.features());
-    normal.apply(&mut train.x);
-    normal.apply(&mut test.x);
-    Ok(Dataset {
-        name: file::stem(path),
-        features: table.features(),
-        classes: table.classes.len(),
-        train,
-        test,
-    })
 }

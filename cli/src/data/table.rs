@@ -87,6 +87,18 @@ pub enum TableFault {
         /// The cell, or its beginning.
         cell: String,
     },
+    /// A cell that is none of the words that its column has.
+    #[error("line {line}, column {column:?}: {cell:?} is not {expected}")]
+    Unknown {
+        /// The line, from 1.
+        line: u64,
+        /// The column's name.
+        column: String,
+        /// The cell, or its beginning.
+        cell: String,
+        /// What it should be.
+        expected: &'static str,
+    },
     /// A row without a label.
     #[error("line {line}, column {column:?}: the label is empty")]
     Label {
@@ -145,7 +157,7 @@ pub fn read(reader: impl Read, layout: &Layout) -> Result<Table, TableFault> {
     })
 }
 
-fn next(
+pub(super) fn next(
     lines: &mut csv::Reader<impl Read>,
     record: &mut csv::ByteRecord,
 ) -> Result<bool, TableFault> {
@@ -202,7 +214,7 @@ fn listed(names: &[String]) -> String {
 }
 
 /// The beginning of a cell as text without control characters.
-fn shown(cell: &[u8]) -> String {
+pub(super) fn shown(cell: &[u8]) -> String {
     let text = String::from_utf8_lossy(cell);
     let mut start: String = text
         .chars()
@@ -264,7 +276,7 @@ impl Cells<'_> {
 }
 
 /// A finite number; one too large for `f32` is not.
-fn number(cell: &[u8]) -> Option<f32> {
+pub(super) fn number(cell: &[u8]) -> Option<f32> {
     let value: f32 = std::str::from_utf8(cell).ok()?.parse().ok()?;
     value.is_finite().then_some(value)
 }

@@ -2,3 +2,4 @@
 
 pub(crate) mod csv_reader;
 pub(crate) mod idx_reader;
+pub(crate) mod npy_reader;
