@@ -22,6 +22,9 @@ pub(crate) enum Failure {
     /// A network or rate that the library refuses.
     #[error("{0}")]
     Network(#[source] elision::Error),
+    /// A checkpoint that cannot be used.
+    #[error("{}: {fault}", path.display())]
+    Model { path: PathBuf, fault: String },
     /// A fault of the library during the work.
     #[error("training stopped: {0}")]
     Work(#[source] elision::Error),
@@ -43,7 +46,11 @@ impl Failure {
     /// 2 for what the caller can mend by another flag or file, 1 for the rest.
     pub(crate) fn code(&self) -> ExitCode {
         match self {
-            Self::Flags(_) | Self::Data { .. } | Self::Folder { .. } | Self::Network(_) => {
+            Self::Flags(_)
+            | Self::Data { .. }
+            | Self::Folder { .. }
+            | Self::Network(_)
+            | Self::Model { .. } => {
                 ExitCode::from(2)
             }
             Self::Work(_) | Self::WrongAnswer(_) | Self::Write { .. } | Self::System { .. } => {

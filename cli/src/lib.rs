@@ -4,6 +4,7 @@
 //! It is a library with a thin `main` so that tests and fuzz targets can reach the readers in [`data`].
 //! Everything it knows of the tensor engine goes through the public interface of [`elision`].
 
+pub mod config;
 pub mod data;
 
 mod args;
@@ -11,16 +12,20 @@ mod bench;
 mod cache;
 mod curves;
 mod dropout_share;
+mod experiment;
 mod failure;
 mod fetch;
 mod info;
-mod learner;
 mod mask;
 mod metrics;
+mod network;
 mod output;
-mod plan;
+mod overrides;
 mod progress;
+mod quality;
 mod report;
+mod saved;
+mod seeds;
 mod stop;
 mod training;
 
