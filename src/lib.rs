@@ -46,17 +46,20 @@
 //! # Training
 //!
 //! ```
-//! use elision::train::{LayerConfig, Mlp, MlpConfig, Optimizer, Trainer};
+//! use elision::nn::{Dropout, Linear, Sequential};
+//! use elision::train::{Loss, Optimizer, OptimizerConfig, Rule, Target, Trainer};
 //! use elision::{Activation, Key, Tensor};
 //!
-//! let layers = vec![
-//!     LayerConfig { units: 64, activation: Activation::Relu, p: 0.5 },
-//!     LayerConfig { units: 2, activation: Activation::Identity, p: 0.0 },
-//! ];
-//! let mlp = Mlp::new(&MlpConfig { inputs: 3, input_p: 0.2, layers }, Key::new(1))?;
-//! let mut trainer = Trainer::new(mlp, Optimizer::adam(1e-3)?, Key::new(2))?;
+//! let key = Key::new(1);
+//! let hidden = Linear::new(3, 64, key.named("hidden"))?.activation(Activation::Relu).dropout(0.5)?;
+//! let model = Sequential::new()
+//!     .with("input", Dropout::new(0.2)?)?
+//!     .with("hidden", hidden)?
+//!     .with("output", Linear::new(64, 2, key.named("output"))?)?;
+//! let optimizer = Optimizer::new(OptimizerConfig::new(Rule::adam(), 1e-3))?;
+//! let mut trainer = Trainer::new(model, optimizer, Loss::CrossEntropy { smoothing: 0.0 }, key);
 //! let x = Tensor::from_slice(&[1.0, 0.0, 0.0, 0.0, 1.0, 0.0], &[2, 3])?;
-//! let batch = trainer.step(&x, &[0, 1])?;
+//! let batch = trainer.step(&x, &Target::Labels(&[0, 1]))?;
 //! assert!(batch.loss.is_finite());
 //! # Ok::<(), elision::Error>(())
 //! ```

@@ -3,8 +3,7 @@
 mod support;
 
 use elision::ops::{self, AdamParameters, SgdParameters, adam_step, sgd_step};
-use elision::train::{LayerConfig, Mlp, MlpConfig, Optimizer, Trainer};
-use elision::{Activation, Error, Key, Tensor, View};
+use elision::{Error, Tensor, View};
 use support::{bits, on_every_isa, on_threads};
 
 const LENGTHS: [usize; 11] = [0, 1, 15, 16, 17, 31, 33, 4095, 4096, 4097, 100_003];
@@ -276,27 +275,6 @@ fn bad_arguments_of_steps_change_nothing() {
         assert!(matches!(result, Err(Error::Length { .. })));
     }
     assert_eq!((w, a, b), ([1.0], [2.0], [3.0]));
-}
-
-#[test]
-fn a_trainer_refuses_an_optimizer_out_of_range() {
-    let layers = vec![LayerConfig {
-        units: 2,
-        activation: Activation::Identity,
-        p: 0.0,
-    }];
-    let config = MlpConfig {
-        inputs: 1,
-        input_p: 0.0,
-        layers,
-    };
-    let mlp = Mlp::new(&config, Key::new(1)).unwrap();
-    let optimizer = Optimizer::Sgd(SgdParameters {
-        l1: -1.0,
-        ..SgdParameters::default()
-    });
-    let trainer = Trainer::new(mlp, optimizer, Key::new(2));
-    assert!(matches!(trainer, Err(Error::Number { .. })));
 }
 
 #[test]

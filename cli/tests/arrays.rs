@@ -270,3 +270,32 @@ fn faults_of_an_npz_file_name_the_array() {
         .to_string();
     assert!(fault.starts_with("no NPZ file: "), "{fault}");
 }
+
+#[test]
+fn damaged_bytes_are_errors_or_numbers_and_never_a_panic() {
+    let labels = npy("<u2", "(2,)", &[7, 0, 3, 0]);
+    let arrays: [(&str, &[u8]); 2] = [("x", &whole()), ("y", &labels)];
+    let archive = npz(&arrays, zip::CompressionMethod::Stored);
+    let mut state = 1u64;
+    let mut next = |below: usize| {
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
+        (state >> 33) as usize % below
+    };
+    for _ in 0..20_000 {
+        let (mut array, mut archive) = (whole(), archive.clone());
+        for _ in 0..=next(3) {
+            let (at, byte) = (next(array.len()), next(256) as u8);
+            array[at] = byte;
+            let (at, byte) = (next(archive.len()), next(256) as u8);
+            archive[at] = byte;
+        }
+        if let Ok(array) = npy::read(array.as_slice()) {
+            let count = array.items() * array.item_len();
+            assert!(array.features().map_or(true, |x| x.len() == count));
+            assert!(array.labels().map_or(true, |y| y.len() == count));
+        }
+        let _ = from_npz(Cursor::new(archive));
+    }
+}

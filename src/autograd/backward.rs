@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::gradients::Gradients;
 use super::parameter::LeafId;
-use super::pool::{Buffer, Pool};
+use super::pool::{Buffer, Charge, Pool};
 use super::saves::{KeptBytes, Saves};
 use super::tape::Note;
 use super::value::Value;
@@ -99,27 +99,6 @@ where
 
     fn run(self: Box<Self>, dy: Value, gradients: &mut InputGradients<'_>) -> Result<()> {
         (self.backward)(self.saved, dy, gradients)
-    }
-}
-
-/// Bytes that count as in use for as long as this lives.
-#[derive(Debug)]
-pub(super) struct Charge {
-    pool: Rc<Pool>,
-    bytes: usize,
-}
-
-impl Charge {
-    pub(super) fn new(pool: &Rc<Pool>, bytes: usize) -> Self {
-        pool.charge(bytes);
-        let pool = Rc::clone(pool);
-        Self { pool, bytes }
-    }
-}
-
-impl Drop for Charge {
-    fn drop(&mut self) {
-        self.pool.release(self.bytes);
     }
 }
 

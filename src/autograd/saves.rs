@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::pool::KeptState;
+use super::pool::{KeptState, State};
 use super::value::Value;
 use crate::mask::Mask;
 
@@ -61,9 +61,9 @@ impl Saves for Mask {
     }
 }
 
-impl Saves for KeptState {
+impl<T: State> Saves for KeptState<T> {
     fn count(&self, kept: &mut KeptBytes) {
-        kept.own(self.bytes());
+        kept.own(State::bytes(&**self));
     }
 }
 

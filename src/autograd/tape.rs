@@ -4,9 +4,9 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::backward::{Charge, InputGradients, Node, Step, Work};
+use super::backward::{InputGradients, Node, Step, Work};
 use super::parameter::{LeafId, Parameter};
-use super::pool::{Buffer, KeptState, Pool};
+use super::pool::{Buffer, Charge, KeptState, Pool, State};
 use super::saves::{KeptBytes, Saves};
 use super::value::Value;
 use super::var::Var;
@@ -81,12 +81,16 @@ impl Tape {
         Var::new(self.clone(), value, node).with_leaf(leaf)
     }
 
-    /// A parameter, as it is now. Reading it again gives the same variable.
+    /// A parameter, as it is now. Reading it again gives the same variable; a frozen one, or one that is read
+    /// while nothing is noted, is a constant.
     ///
     /// # Errors
     /// [`Error::Unsupported`] if the parameter has been changed since this tape read it: one graph cannot
     /// hold two versions of it.
     pub fn parameter(&self, parameter: &Parameter) -> Result<Var> {
+        if !parameter.is_trainable() || !self.is_recording() {
+            return Ok(self.constant(parameter.shared().clone()));
+        }
         let id = parameter.id();
         if let Some((value, node)) = self.0.parameters.borrow().get(&id) {
             if !value.is(parameter.shared()) {
@@ -97,15 +101,9 @@ impl Tape {
             return Ok(Var::new(self.clone(), value.clone(), *node));
         }
         let value = Value::from(parameter.shared().clone());
-        let node = if parameter.is_trainable() {
-            self.push_leaf(id, &value)
-        } else {
-            None
-        };
-        if !self.0.paused.get() {
-            let read = (value.clone(), node);
-            self.0.parameters.borrow_mut().insert(id, read);
-        }
+        let node = self.push_leaf(id, &value);
+        let read = (value.clone(), node);
+        self.0.parameters.borrow_mut().insert(id, read);
         Ok(Var::new(self.clone(), value, node))
     }
 
@@ -117,8 +115,9 @@ impl Tape {
         self.0.pool.take(shape)
     }
 
-    pub(super) fn kept_state(&self, recomputing: bool) -> KeptState {
-        self.0.pool.take_saved(recomputing)
+    /// State for a fused layer's backward pass.
+    pub(super) fn kept_state<T: State>(&self) -> KeptState<T> {
+        self.0.pool.take_state()
     }
 
     /// Runs `f` without noting anything: its results are constants, and values are freed as they are dropped.

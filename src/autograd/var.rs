@@ -1,11 +1,14 @@
 //! Variables: values whose history is noted.
 
+use std::rc::Rc;
+
 use super::backward::{one, sweep};
 use super::gradients::Gradients;
 use super::parameter::LeafId;
 use super::tape::Tape;
 use super::value::Value;
 use crate::error::{Error, Result};
+use crate::mask::UnitMask;
 use crate::tensor::{Tensor, View};
 
 /// A value and its place in a graph. A handle: a clone is the same variable.
@@ -15,6 +18,8 @@ pub struct Var {
     value: Value,
     node: Option<u64>,
     leaf: Option<LeafId>,
+    /// The units of the last axis that are not zero for the whole batch.
+    units: Option<Rc<UnitMask>>,
 }
 
 impl Var {
@@ -24,6 +29,7 @@ impl Var {
             value,
             node,
             leaf: None,
+            units: None,
         }
     }
 
@@ -32,6 +38,21 @@ impl Var {
             leaf: Some(leaf),
             ..self
         }
+    }
+
+    pub(super) fn with_units(self, units: Option<Rc<UnitMask>>) -> Self {
+        Self { units, ..self }
+    }
+
+    /// The decisions of the unit dropout that made this, if one did: the columns that it dropped are zero, and the
+    /// next layer need not read them.
+    #[must_use]
+    pub fn units(&self) -> Option<&UnitMask> {
+        self.units.as_deref()
+    }
+
+    pub(super) fn shared_units(&self) -> Option<Rc<UnitMask>> {
+        self.units.clone()
     }
 
     pub(super) fn node(&self) -> Option<u64> {

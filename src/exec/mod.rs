@@ -18,6 +18,6 @@ pub(crate) use product::{Job, column_sums, product};
 pub(crate) use rows::{
     for_each_piece_of_rows, for_each_rows, for_each_rows_and_item, for_each_rows_of_two,
 };
-pub(crate) use scratch::{reserve_scratch, with_f64_scratch, with_mask, with_scratch, with_scratch_f64};
+pub(crate) use scratch::{reserve_scratch, with_f64_scratch, with_mask, with_scratch};
 pub(crate) use share::{for_each_chunk, for_each_chunk_pair, for_each_heavy_chunk, for_each_zip};
 pub(crate) use sums::sum_over_rows;

@@ -51,15 +51,6 @@ pub(crate) fn with_f64_scratch<R>(
     }))
 }
 
-/// The same for `len` numbers of f64.
-pub(crate) fn with_scratch_f64<R>(len: usize, f: impl FnOnce(&mut [f64]) -> R) -> R {
-    // Two elements make one, and the first may have to begin one further on.
-    with_scratch(2 * len + 1, |scratch| {
-        let (_, numbers, _) = bytemuck::pod_align_to_mut::<f32, f64>(scratch);
-        f(&mut numbers[..len])
-    })
-}
-
 /// Calls `f` with a mask that drops all of `len` elements, in memory that this thread keeps: as much as the
 /// longest mask it ever asked for. A nested call gets a mask of its own.
 pub(crate) fn with_mask<R>(len: usize, f: impl FnOnce(&mut Mask) -> R) -> R {

@@ -2,11 +2,11 @@
 //! check, cut and share the work.
 
 pub(crate) mod activation;
-pub(crate) mod clip;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
 pub(crate) mod keep;
+pub(crate) mod limits;
 pub(crate) mod loss;
 pub(crate) mod math;
 pub(crate) mod norm;

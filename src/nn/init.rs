@@ -12,7 +12,7 @@ use crate::tensor::Tensor;
 /// Element i is a function of (key, i) alone, for any shape and any number of threads. The normal numbers lean
 /// on the logarithm and the cosine of the platform, whose last bit may differ from one platform to another.
 ///
-/// Four of them keep the size of activations or gradients from layer to layer. They take the weights' *fan in*,
+/// Five of them keep the size of activations or gradients from layer to layer. They take the weights' *fan in*,
 /// the numbers that an output is a sum of, which is the product of all axes but the first, and their *fan out*,
 /// the first axis times the axes between the first and the last. For a matrix [units, inputs] these are inputs
 /// and units; for a convolution's [O, KH, KW, C] they are KH KW C and O KH KW.

@@ -46,15 +46,21 @@ impl Updates {
     /// Applies them to the state of a model.
     ///
     /// # Errors
-    /// [`Error::Unsupported`] if the model is not the one of the pass; nothing is then changed.
+    /// [`Error::Unsupported`] if the model is not the one of the pass, [`Error::Shape`] if a layer noted a target of
+    /// another shape than its state; nothing is then changed.
     pub fn apply(self, model: &mut dyn Layer) -> Result<()> {
-        let known: Vec<_> = model
-            .named_parameters()
-            .iter()
-            .map(|(_, state)| state.id())
-            .collect();
-        if self.0.iter().any(|update| !known.contains(&update.id)) {
-            return Err(Error::Unsupported("the updates are those of another model"));
+        let states = model.named_parameters();
+        for Update { id, target, .. } in &self.0 {
+            let Some((_, state)) = states.iter().find(|(_, state)| state.id() == *id) else {
+                return Err(Error::Unsupported("the updates are those of another model"));
+            };
+            if state.value().shape() != target.shape() {
+                return Err(Error::Shape {
+                    what: "update of a layer's state",
+                    expected: state.value().shape().into(),
+                    found: target.shape().into(),
+                });
+            }
         }
         model.for_each_parameter_mut(&mut |_, state| {
             let id = state.id();

@@ -8,11 +8,11 @@ mod activation;
 mod avg_pool;
 mod batched;
 mod check;
-mod clip;
 mod conv;
 mod dropout;
 mod elementwise;
 mod embedding;
+mod limits;
 mod linear;
 mod loss;
 mod matmul;
@@ -42,6 +42,7 @@ pub use elementwise::{
     scale_into, sub, sub_into,
 };
 pub use embedding::{embedding, embedding_backward_into, embedding_into};
+pub use limits::{clip_in_place, max_norm_rows_in_place, squared_norm};
 pub use linear::{
     LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved, linear,
     linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
@@ -55,7 +56,6 @@ pub use matmul::{matmul, matmul_into};
 pub use max_pool::{
     Argmax, max_pool2d, max_pool2d_backward, max_pool2d_backward_into, max_pool2d_into,
 };
-pub use clip::{clip_in_place, max_norm_rows_in_place, squared_norm};
 pub use norm::{
     BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved, batch_norm,
     batch_norm_backward_into, batch_norm_inference, batch_norm_inference_backward_into,

@@ -206,13 +206,16 @@ fn headers_that_lie_are_refused() {
 #[test]
 fn sizes_that_add_up_to_overflow_are_refused() {
     let most = (1_u64 << 59) - 1;
-    let place = |i: u64| (4 * most * i, 4 * most * (i + 1));
+    let start = |i: u64| 4 * most * i;
     let mut entries: Vec<String> = (0..8)
-        .map(|i| entry(&i.to_string(), &format!("[{most}]"), place(i)))
+        .map(|i| {
+            let place = (start(i), start(i + 1));
+            entry(&i.to_string(), &format!("[{most}]"), place)
+        })
         .collect();
-    let start = place(8).0;
-    let left = (u64::MAX - start) / 4;
-    entries.push(entry("8", &format!("[{left}]"), (start, start + 4 * left)));
+    let left = (u64::MAX - start(8)) / 4;
+    let place = (start(8), start(8) + 4 * left);
+    entries.push(entry("8", &format!("[{left}]"), place));
     fault(&file(&format!("{{{}}}", entries.join(",")), &[0; 4]));
 }
 

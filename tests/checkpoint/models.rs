@@ -5,12 +5,22 @@ use elision::nn::{Layer, Linear, Pass, Sequential};
 use elision::train::Checkpoint;
 use elision::{CheckpointFault, Error, Key, Result, Tensor};
 
+/// A model whose parameters all hold numbers that `seed` decides.
 fn model(seed: u64, hidden: usize) -> Sequential {
     let linear = |inputs, outputs| Linear::new(inputs, outputs, Key::new(seed));
-    Sequential::new()
+    let mut model = Sequential::new()
         .with("hidden", linear(3, hidden).expect("the sizes are sound"))
         .and_then(|model| model.with("output", linear(hidden, 2)?))
-        .expect("the names differ")
+        .expect("the names differ");
+    let mut next = seed as f32;
+    let fill = model.for_each_parameter_mut(&mut |_, own| {
+        for x in own.value_mut().as_mut_slice() {
+            (*x, next) = (next, next + 0.25);
+        }
+        Ok(())
+    });
+    fill.expect("nothing fails");
+    model
 }
 
 /// The fault of putting `checkpoint` into a model, which must stay as it is.

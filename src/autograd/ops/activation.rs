@@ -28,10 +28,8 @@ impl Var {
         let tape = Tape::of(&[self])?;
         let mut y = tape.buffer(self.shape())?;
         ops::relu_into(self, &mut *y)?;
-        let positive = self
-            .requires_grad()
-            .then(|| ops::relu_mask(&*y))
-            .transpose()?;
+        let keeps = self.requires_grad() && tape.is_recording();
+        let positive = keeps.then(|| ops::relu_mask(&*y)).transpose()?;
         let step = Step {
             op: "relu",
             inputs: &[self],

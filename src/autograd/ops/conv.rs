@@ -4,7 +4,7 @@ use super::linear::Fused;
 use crate::autograd::pool::KeptState;
 use crate::autograd::{InputGradients, Step, Tape, Value, Var};
 use crate::error::{Error, Result};
-use crate::ops::{Conv2d, LinearGradsInto, conv2d_backward_into, conv2d_into};
+use crate::ops::{Conv2d, LinearGradsInto, Saved, conv2d_backward_into, conv2d_into};
 
 impl Var {
     /// `dropout(activation(convolution + bias))` as one node: `self` of shape `[N, H, W, C]`, `w` of
@@ -26,7 +26,10 @@ impl Var {
         let mut y = tape.buffer(&output_shape(self, w, conv)?)?;
         let needed = tape.is_recording() && inputs.iter().any(|input| input.requires_grad());
         let recomputes = tape.is_recomputing();
-        let mut state = tape.kept_state(recomputes);
+        let mut state = match recomputes {
+            true => KeptState::recomputing(),
+            false => tape.kept_state(),
+        };
         let epilogue = fused.epilogue(bias.map(Var::view));
         conv2d_into(
             self,
@@ -65,7 +68,7 @@ fn output_shape(x: &Var, w: &Var, conv: &Conv2d) -> Result<[usize; 4]> {
 }
 
 fn backward(
-    (inputs, state, output): ([Value; 2], KeptState, Option<Value>),
+    (inputs, state, output): ([Value; 2], KeptState<Saved>, Option<Value>),
     (conv, fused): (&Conv2d, &Fused),
     dy: &Value,
     gradients: &mut InputGradients<'_>,

@@ -17,7 +17,7 @@ impl Var {
     pub fn dropout(&self, dropout: &Dropout) -> Result<Self> {
         let tape = Tape::of(&[self])?;
         let mut y = tape.buffer(self.shape())?;
-        let keeps = self.requires_grad() && !tape.is_recomputing();
+        let keeps = self.requires_grad() && tape.is_recording() && !tape.is_recomputing();
         let mut mask = keeps.then(|| Mask::none(y.len()));
         ops::dropout_into(self, dropout, &mut *y, mask.as_mut())?;
         let step = Step {

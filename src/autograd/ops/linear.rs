@@ -6,7 +6,7 @@ use crate::autograd::{InputGradients, Step, Tape, Value, Var};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::ops::{self, LinearGradsInto};
+use crate::ops::{self, LinearGradsInto, Saved};
 use crate::tensor::{Dims, View};
 
 /// What a fused layer does after its product and bias.
@@ -49,7 +49,7 @@ impl Fused {
 }
 
 /// What the backward pass of a fused product reads.
-type Kept = ([Value; 2], KeptState, Option<Value>);
+type Kept = ([Value; 2], KeptState<Saved>, Option<Value>);
 
 impl Var {
     /// `dropout(activation(x * w^T + bias))` as one node: `self` of shape `[.., inputs]`, `w` of `[units, inputs]`,
@@ -93,6 +93,7 @@ impl Var {
         ];
         let tape = Tape::of(&inputs)?;
         let (rows, shape) = output_shape(self, w)?;
+        let residual = residual.map(|x| checked(x, &shape)).transpose()?;
         let x = self
             .value()
             .reshape(&[rows, self.shape()[self.rank() - 1]])?;
@@ -101,7 +102,10 @@ impl Var {
         let needed = tape.is_recording() && inputs.iter().any(|input| input.requires_grad());
         // A residual hides which outputs ReLU cut.
         let recomputes = tape.is_recomputing() && !(fused.reads_output() && residual.is_some());
-        let mut state = tape.kept_state(recomputes);
+        let mut state = match recomputes {
+            true => KeptState::recomputing(),
+            false => tape.kept_state(),
+        };
         ops::linear_into(
             x.view(),
             w,
@@ -110,7 +114,7 @@ impl Var {
             needed.then_some(&mut *state),
         )?;
         if let Some(residual) = residual {
-            ops::add_assign(y.view_mut().reshape(&shape)?, checked(residual, &shape)?)?;
+            ops::add_assign(y.view_mut().reshape(&shape)?, residual)?;
         }
         let y = Value::from(y);
         let output = y.reshape(&shape)?;

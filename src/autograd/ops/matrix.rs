@@ -1,25 +1,33 @@
 //! Matrix products.
 
 use super::unbroadcast;
-use crate::autograd::{Step, Tape, Var};
-use crate::error::Result;
+use crate::autograd::{Step, Tape, Value, Var};
+use crate::error::{Error, Result};
 use crate::ops::batched_matmul_into;
 use crate::tensor::{View, broadcast_shapes};
 
 /// The last two axes swapped.
 fn transposed(x: View<'_>) -> Result<View<'_>> {
     let rank = x.rank();
-    x.transpose(rank.saturating_sub(2), rank.saturating_sub(1))
+    x.transpose(rank - 2, rank - 1)
 }
 
 /// The shape of a product: broadcast batches, rows of `a`, columns of `b`.
 fn product_shape(a: &Var, b: &Var) -> Result<Vec<usize>> {
     let (&[ref left @ .., m, _], &[ref right @ .., _, n]) = (a.shape(), b.shape()) else {
-        // Not matrices: the product itself says what is wrong.
-        return Ok(Vec::new());
+        return Err(Error::Rank {
+            what: "factor of a matrix product",
+            expected: 2,
+            found: a.rank().min(b.rank()),
+        });
     };
     let batch = broadcast_shapes(left, right)?;
     Ok([&batch[..], &[m, n]].concat())
+}
+
+/// Ones in front of a shape, up to that rank.
+fn lifted(shape: &[usize], rank: usize) -> Vec<usize> {
+    [&vec![1; rank - shape.len()][..], shape].concat()
 }
 
 impl Var {
@@ -27,20 +35,26 @@ impl Var {
     /// reference to each factor.
     ///
     /// # Errors
-    /// Those of [`ops::batched_matmul`](crate::ops::batched_matmul) and of [`Tape::of`].
+    /// [`Error::Rank`] if a factor is no matrix, [`Error::Shape`] if the inner dimensions differ,
+    /// [`Error::Broadcast`] if the axes before them do not fit, and those of [`Tape::of`].
     pub fn matmul(&self, other: &Self) -> Result<Self> {
         let tape = Tape::of(&[self, other])?;
-        let mut y = tape.buffer(&product_shape(self, other)?)?;
-        batched_matmul_into(self, other, &mut *y)?;
+        let shape = product_shape(self, other)?;
+        // The product of batches takes factors of one rank.
+        let rank = shape.len().max(3);
+        let lift = |x: &Value| x.reshape(&lifted(x.shape(), rank));
+        let factors = [lift(self.value())?, lift(other.value())?];
+        let mut y = tape.buffer(&lifted(&shape, rank))?;
+        batched_matmul_into(&factors[0], &factors[1], &mut *y)?;
         let step = Step {
             op: "matmul",
             inputs: &[self, other],
-            output: y.into(),
+            output: Value::from(y).reshape(&shape)?,
         };
-        let factors = [self.value().clone(), other.value().clone()];
-        Ok(tape.record(step, factors, |[a, b], dy, gradients| {
-            let batch = &dy.shape()[..dy.shape().len() - 2];
-            let matrix = |x: &[usize]| [batch, &x[x.len() - 2..]].concat();
+        Ok(tape.record(step, factors, move |[a, b], dy, gradients| {
+            let dy = dy.reshape(&lifted(&shape, rank))?;
+            let batch = &dy.shape()[..rank - 2];
+            let matrix = |x: &[usize]| [batch, &x[rank - 2..]].concat();
             if gradients.wants(0) {
                 let mut da = gradients.buffer(&matrix(a.shape()))?;
                 batched_matmul_into(&dy, transposed(b.view())?, &mut *da)?;

@@ -13,6 +13,7 @@ mod pool;
 mod reduce;
 mod shape;
 mod softmax;
+mod unit_linear;
 
 pub use linear::Fused;
 

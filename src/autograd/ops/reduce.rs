@@ -65,8 +65,9 @@ impl Var {
     /// Those of [`ops::mean`](crate::ops::mean) and of [`Tape::of`].
     pub fn mean_axes(&self, axes: &[usize]) -> Result<Self> {
         let sizes = axes.iter().filter_map(|&axis| self.shape().get(axis));
-        let count: usize = sizes.product();
-        let factor = (1.0 / count as f64) as f32;
+        // Not of integers, whose product may overflow before the axes are checked.
+        let count: f64 = sizes.map(|&size| size as f64).product();
+        let factor = (1.0 / count) as f32;
         self.reduce("mean", axes, factor, |x, axes, y| {
             ops::mean_into(x, axes, y)
         })

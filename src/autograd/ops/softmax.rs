@@ -1,6 +1,7 @@
 //! Softmax and its logarithm.
 
-use crate::autograd::{Step, Tape, Value, Var};
+use super::unbroadcast;
+use crate::autograd::{InputGradients, Step, Tape, Value, Var};
 use crate::error::Result;
 use crate::ops;
 
@@ -23,7 +24,7 @@ impl Var {
             // dx = y (dy - sum(y dy))
             let mut dx = gradients.buffer(dy.shape())?;
             ops::mul_into(&dy, &y, &mut *dx)?;
-            let sums = along(&Value::from(dx), axis)?;
+            let sums = along(&dx.into(), axis, gradients)?;
             let mut dx = gradients.buffer(dy.shape())?;
             ops::sub_into(&dy, sums.view(), &mut *dx)?;
             ops::mul_assign(&mut *dx, &y)?;
@@ -47,7 +48,7 @@ impl Var {
         };
         Ok(tape.record(step, y, move |y, dy, gradients| {
             // dx = dy - e^y sum(dy)
-            let sums = along(&dy, axis)?;
+            let sums = along(&dy, axis, gradients)?;
             let mut dx = gradients.buffer(dy.shape())?;
             ops::exp_into(&y, &mut *dx)?;
             ops::mul_assign(&mut *dx, sums.view())?;
@@ -59,8 +60,8 @@ impl Var {
 }
 
 /// Sums along an axis, which stays with length 1.
-fn along(x: &Value, axis: usize) -> Result<Value> {
+fn along(x: &Value, axis: usize, gradients: &InputGradients<'_>) -> Result<Value> {
     let mut shape = x.dims();
     shape[axis] = 1;
-    Value::from(ops::sum(x, &[axis])?).reshape(&shape)
+    unbroadcast(x, &shape, gradients)
 }

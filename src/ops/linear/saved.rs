@@ -52,12 +52,6 @@ impl Saved {
         }
     }
 
-    /// Whether this never keeps bits.
-    #[must_use]
-    pub fn is_recomputing(&self) -> bool {
-        self.recomputes
-    }
-
     /// The memory of what is saved.
     #[must_use]
     pub fn bytes(&self) -> usize {

@@ -2,7 +2,7 @@
 
 use super::write_to;
 use crate::error::{Error, Result, check_number};
-use crate::exec::{current_isa, for_each_rows_and_item, with_scratch_f64};
+use crate::exec::{current_isa, for_each_rows_and_item, with_f64_scratch};
 use crate::kernels::softmax::CrossEntropy;
 use crate::ops::check::{Contiguous, check_length, check_rank, check_shape};
 use crate::ops::softmax::WEIGHT;
@@ -90,8 +90,8 @@ fn cross_entropy(
         smoothing,
     };
     match grad {
-        None => Ok(batch.run(None)),
-        Some(grad) => write_to(grad, |grad| Ok(batch.run(Some([grad])))),
+        None => batch.run(None),
+        Some(grad) => write_to(grad, |grad| batch.run(Some([grad]))),
     }
 }
 
@@ -124,9 +124,9 @@ struct Batch<'a> {
 
 impl Batch<'_> {
     /// The mean loss, summed in the order of the rows.
-    fn run(&self, grad: Option<[&mut [f32]; 1]>) -> f64 {
+    fn run(&self, grad: Option<[&mut [f32]; 1]>) -> Result<f64> {
         let batch = self.labels.len();
-        with_scratch_f64(batch, |losses| {
+        with_f64_scratch("losses", batch, |losses| {
             for_each_rows_and_item(grad, losses, self.n, WEIGHT, |first, grad, losses| {
                 self.piece(first, grad, losses);
             });

@@ -2,7 +2,7 @@
 
 use super::write_to;
 use crate::error::{Error, Result, check_number};
-use crate::exec::{current_isa, for_each_rows_and_item, with_scratch_f64};
+use crate::exec::{current_isa, for_each_rows_and_item, with_f64_scratch};
 use crate::kernels::loss::{BLOCK, BinaryCrossEntropy, BlockSums, GaussianNll, SquaredError, Term};
 use crate::ops::check::{Contiguous, check_shape};
 use crate::simd::{Isa, dispatch};
@@ -117,9 +117,9 @@ pub fn gaussian_nll<'a, 'b, 'c>(
     ];
     let loss = MeanLoss::new(GaussianNll, x)?;
     match grads {
-        None => Ok(loss.run(None)),
+        None => loss.run(None),
         Some([first, second]) => write_to(first, |first| {
-            write_to(second, |second| Ok(loss.run(Some([first, second]))))
+            write_to(second, |second| loss.run(Some([first, second])))
         }),
     }
 }
@@ -146,8 +146,8 @@ fn mean<const N: usize>(
 ) -> Result<f64> {
     let loss = MeanLoss::new(term, x)?;
     match grad {
-        None => Ok(loss.run(None)),
-        Some(grad) => write_to(grad, |grad| Ok(loss.run(Some([grad])))),
+        None => loss.run(None),
+        Some(grad) => write_to(grad, |grad| loss.run(Some([grad]))),
     }
 }
 
@@ -164,12 +164,12 @@ impl<'a, T, const N: usize> MeanLoss<'a, T, N> {
         Ok(Self { isa, term, x })
     }
 
-    fn run<const G: usize>(&self, grads: Option<[&mut [f32]; G]>) -> f64
+    fn run<const G: usize>(&self, grads: Option<[&mut [f32]; G]>) -> Result<f64>
     where
         T: Term<N, G>,
     {
         let n = self.x[0].len() as f64;
-        sum(self.isa, self.term, self.x, grads, (1.0 / n) as f32) / n
+        Ok(sum(self.isa, self.term, self.x, grads, (1.0 / n) as f32)? / n)
     }
 }
 
@@ -180,8 +180,8 @@ pub(in crate::ops) fn sum<T: Term<N, G>, const N: usize, const G: usize>(
     x: [&[f32]; N],
     grads: Option<[&mut [f32]; G]>,
     scale: f32,
-) -> f64 {
-    with_scratch_f64(x[0].len().div_ceil(BLOCK), |sums| {
+) -> Result<f64> {
+    with_f64_scratch("sums of blocks", x[0].len().div_ceil(BLOCK), |sums| {
         for_each_rows_and_item(grads, sums, BLOCK, WEIGHT, |first, grads, sums| {
             let start = first * BLOCK;
             let end = x[0].len().min(start + sums.len() * BLOCK);

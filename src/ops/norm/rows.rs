@@ -216,8 +216,8 @@ fn forward(
                 n,
                 WEIGHT,
                 |first, out, moments| {
-                    let out = out.map(|[out]| out);
-                    piece(first, out.unwrap_or_default(), Some(moments));
+                    let [out] = out.unwrap_or_default();
+                    piece(first, out, Some(moments));
                 },
             );
         }

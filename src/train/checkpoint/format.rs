@@ -92,7 +92,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<Checkpoint> {
     let header = str::from_utf8(header).map_err(unfit)?;
     let mut json = serde_json::Deserializer::from_str(header);
     Distinct::Header.deserialize(&mut json).map_err(unfit)?;
-    // Checks that the tensors follow one another without a gap and are as long as their shapes say.
+    // Checks that the tensors follow one another without a gap and are as long as their shapes say. The crate's
+    // reader of whole files would add the header's length to a sum that may be near the largest number.
     let index: Metadata = serde_json::from_str(header).map_err(unfit)?;
     if index.data_len() != data.len() {
         let (expected, found) = (index.data_len(), data.len());

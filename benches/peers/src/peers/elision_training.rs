@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use elision::train::{LayerConfig, Mlp, MlpConfig, Optimizer, Trainer};
+use elision::nn::{Dropout, Linear, Sequential};
+use elision::train::{Loss, Optimizer, OptimizerConfig, Rule, Samples, Targets, Trainer};
 use elision::{Activation, Key, Tensor};
 
 use crate::failure::Failure;
@@ -12,29 +13,30 @@ use crate::work::{RATE, Training};
 
 /// The trainer, its batch, and the loss before the first step.
 struct State {
-    trainer: Trainer,
-    x: Tensor,
-    inputs: Rc<Inputs>,
+    trainer: Trainer<Sequential>,
+    samples: Samples,
     before: f64,
 }
 
 impl State {
     fn new(inputs: &Rc<Inputs>) -> Result<Self, Failure> {
-        let momentum = Training::MOMENTUM as f32;
-        let optimizer = Optimizer::sgd(Training::LEARNING_RATE as f32, momentum)?;
-        let trainer = Trainer::new(network()?, optimizer, Key::new(2))?;
+        let rule = Rule::sgd(Training::MOMENTUM as f32);
+        let optimizer = Optimizer::new(OptimizerConfig::new(rule, Training::LEARNING_RATE))?;
+        let loss = Loss::CrossEntropy { smoothing: 0.0 };
+        let trainer = Trainer::new(network()?, optimizer, loss, Key::new(2));
         let x = Tensor::from_slice(&inputs.x, &[Training::BATCH, Training::WIDTHS[0]])?;
-        let before = trainer.evaluate(&x, &inputs.labels)?.loss;
+        let samples = Samples::new(x, Targets::Labels(inputs.labels.clone()))?;
+        let before = trainer.evaluate(&samples)?.loss;
         Ok(Self {
             trainer,
-            x,
-            inputs: inputs.clone(),
+            samples,
             before,
         })
     }
 
     fn step(&mut self) -> Result<(), Failure> {
-        self.trainer.step(&self.x, &self.inputs.labels)?;
+        self.trainer
+            .step(self.samples.x(), &self.samples.target())?;
         Ok(())
     }
 
@@ -43,32 +45,22 @@ impl State {
         while self.trainer.steps() < u64::from(Training::STEPS) {
             self.step()?;
         }
-        Ok(self.trainer.evaluate(&self.x, &self.inputs.labels)?.loss)
+        Ok(self.trainer.evaluate(&self.samples)?.loss)
     }
 }
 
-fn network() -> Result<Mlp, Failure> {
+fn network() -> Result<Sequential, Failure> {
     let [inputs, hidden @ .., classes] = Training::WIDTHS;
-    let mut layers: Vec<_> = hidden
-        .iter()
-        .map(|&units| LayerConfig {
-            units,
-            activation: Activation::Relu,
-            p: RATE,
-        })
-        .collect();
-    layers.push(LayerConfig {
-        units: classes,
-        activation: Activation::Identity,
-        p: 0.0,
-    });
-    let input_p = Training::INPUT_RATE;
-    let config = MlpConfig {
-        inputs,
-        input_p,
-        layers,
-    };
-    Ok(Mlp::new(&config, Key::new(1))?)
+    let key = Key::new(1);
+    let mut model = Sequential::new().with("input", Dropout::new(Training::INPUT_RATE)?)?;
+    let mut width = inputs;
+    for (i, units) in hidden.into_iter().enumerate() {
+        let name = format!("hidden{i}");
+        let layer = Linear::new(width, units, key.named(&name))?;
+        model = model.with(&name, layer.activation(Activation::Relu).dropout(RATE)?)?;
+        width = units;
+    }
+    Ok(model.with("output", Linear::new(width, classes, key.named("output"))?)?)
 }
 
 /// The step, ready to run.

@@ -24,6 +24,15 @@ pub struct UnitSaved {
 }
 
 impl UnitSaved {
+    /// The memory of what is saved.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        let units = [&self.input, &self.output].map(|kept| kept.as_ref().map_or(0, Vec::len));
+        let operands = [&self.x, &self.w].map(|gathered| gathered.as_ref().map_or(0, Tensor::len));
+        let numbers: usize = units.iter().chain(&operands).sum();
+        numbers * size_of::<u32>() + self.narrow.bytes()
+    }
+
     /// Gathers the operands.
     pub(super) fn prepare(
         &mut self,

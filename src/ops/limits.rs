@@ -6,7 +6,7 @@ use super::loss::sum;
 use super::strided::map_in_place;
 use crate::error::{Error, Result, check_number};
 use crate::exec::{current_isa, for_each_heavy_chunk};
-use crate::kernels::clip::{Clipped, MaxNorm, Square};
+use crate::kernels::limits::{Clipped, MaxNorm, Square};
 use crate::simd::{Isa, dispatch};
 use crate::tensor::{Tensor, View, ViewMut};
 
@@ -27,7 +27,7 @@ use crate::tensor::{Tensor, View, ViewMut};
 /// [`Error::Overflow`] if a copy is needed (the view is not contiguous) and cannot be allocated.
 pub fn squared_norm<'a>(x: impl Into<View<'a>>) -> Result<f64> {
     let (isa, x) = (current_isa()?, Contiguous::new(x.into())?);
-    Ok(sum(isa, Square, [x.as_slice()], None, 0.0))
+    sum(isa, Square, [x.as_slice()], None, 0.0)
 }
 
 /// Moves each element into `-limit..=limit`; a NaN stays.
