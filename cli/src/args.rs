@@ -31,6 +31,10 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train: from --config, or from flags twice, without and with dropout (the default).
     Train(Box<TrainArgs>),
+    /// Score a model: loss, accuracy, calibration.
+    Eval(EvalArgs),
+    /// Print the class and its probability for rows of a file, or for a picture.
+    Predict(PredictArgs),
     /// Time the library against the limits of this machine.
     Bench(BenchArgs),
     /// List the data sets, or bring one onto this machine.
@@ -122,6 +126,53 @@ pub(crate) struct TrainArgs {
     /// The run's folder; its results are replaced [default: SET-seedN or FILE-seedN, with -2, -3, ... if taken].
     #[arg(long, value_name = "NAME", value_parser = folder_name)]
     pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// model.safetensors, or another checkpoint of a run.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// A set, of which the test rows are scored, or a file, of which all are [default: the test rows of the model's own data].
+    #[arg(long, value_name = "SET|FILE")]
+    pub(crate) data: Option<String>,
+    /// The folder with the files of a set.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The CSV column that holds the class, or the NPY file of the labels [default: as in training].
+    #[arg(long, value_name = "COLUMN|FILE")]
+    pub(crate) label: Option<String>,
+    /// The CSV has no line of names.
+    #[arg(long)]
+    pub(crate) no_header: bool,
+    /// A JSON object in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Threads [default: the physical cores].
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// model.safetensors, or another checkpoint of a run.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// A CSV file of features, with or without a line of names, an NPY file, or a picture in PNG, PGM or PPM.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The picture is dark on light, and the model has learnt light on dark.
+    #[arg(long)]
+    pub(crate) invert: bool,
+    /// Monte-Carlo dropout: the mean over so many thinned networks.
+    #[arg(long, value_name = "T")]
+    pub(crate) samples: Option<NonZeroU64>,
+    /// The seed of their masks.
+    #[arg(long, value_name = "N", default_value = "1")]
+    pub(crate) seed: u64,
+    /// Threads [default: the physical cores].
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
 }
 
 #[derive(Debug, Args)]

@@ -5,7 +5,7 @@ use elision::train::{Optimizer, Samples, Targets, Trainer};
 use elision::{Error, Tensor};
 
 use crate::config::Config;
-use crate::data::{Dataset, Located, Part};
+use crate::data::{Dataset, Located, Part, Preparation};
 use crate::failure::Failure;
 use crate::network;
 
@@ -17,7 +17,9 @@ pub(crate) struct Experiment {
     pub(crate) name: String,
     /// The shape of a sample.
     pub(crate) input: Vec<usize>,
-    pub(crate) classes: usize,
+    pub(crate) classes: Vec<String>,
+    /// What made the samples of the rows of the files.
+    pub(crate) preparation: Preparation,
     pub(crate) train: Samples,
     pub(crate) validation: Option<Samples>,
     pub(crate) test: Samples,
@@ -31,6 +33,7 @@ impl Experiment {
             name,
             features,
             classes,
+            preparation,
             train,
             validation,
             test,
@@ -42,6 +45,7 @@ impl Experiment {
         Ok(Self {
             name,
             classes,
+            preparation,
             train: samples(train)?,
             validation: validation.map(samples).transpose()?,
             test: samples(test)?,
@@ -56,10 +60,11 @@ impl Experiment {
             config,
             name: self.name.clone(),
             input: self.input.clone(),
+            classes: self.classes.clone(),
+            preparation: self.preparation.clone(),
             train: self.train.clone(),
             validation: self.validation.clone(),
             test: self.test.clone(),
-            ..*self
         }
     }
 
@@ -79,7 +84,7 @@ impl Experiment {
         let Config {
             optimizer, train, ..
         } = &self.config;
-        let model = network::build(&self.config, &self.input, self.classes)
+        let model = network::build(&self.config, &self.input, self.classes.len())
             .map_err(|misfit| Failure::Flags(format!("model: {misfit}")))?;
         let steps = self.steps_per_epoch() * self.config.epochs();
         let optimizer = optimizer.config(steps).and_then(Optimizer::new);
@@ -104,7 +109,8 @@ fn shape(config: &Config, features: usize) -> Result<Vec<usize>, Failure> {
     }
 }
 
-fn samples(part: Part, input: &[usize]) -> Result<Samples, Error> {
+/// Rows as samples of that shape.
+pub(crate) fn samples(part: Part, input: &[usize]) -> Result<Samples, Error> {
     let shape = [&[part.rows()], input].concat();
-    Samples::new(Tensor::from_slice(&part.x, &shape)?, Targets::Labels(part.labels))
+    Samples::new(Tensor::from_vec(part.x, &shape)?, Targets::Labels(part.labels))
 }

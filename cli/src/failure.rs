@@ -1,6 +1,6 @@
 //! Why the command ends without success, in one line.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -78,4 +78,12 @@ impl Failure {
 pub(crate) fn one_line(text: &str) -> String {
     let first = text.trim().split("\n\n").next().unwrap_or_default();
     first.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Writes to standard output; the end of a command.
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(source) => Failure::stdout(source).map_or(Ok(ExitCode::SUCCESS), Err),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
 }

@@ -73,7 +73,7 @@ impl Settings {
             classes,
             ..
         } = experiment;
-        let model = network::build(config, input, *classes);
+        let model = network::build(config, input, classes.len());
         let model = model.map_err(|misfit| Failure::Flags(misfit.to_string()))?;
         Ok(Self {
             data: experiment.name.clone(),

@@ -6,17 +6,17 @@ mod resume;
 mod run;
 mod sweep;
 
-use std::io::{self, Write};
+use std::io;
 use std::process::ExitCode;
 
 use elision::Isa;
-use rayon::{ThreadPool, ThreadPoolBuilder};
+use rayon::ThreadPool;
 
 use crate::args::TrainArgs;
 use crate::config::Config;
 use crate::curves;
 use crate::experiment::Experiment;
-use crate::failure::{Failure, one_line};
+use crate::failure::{Failure, one_line, print};
 use crate::output::{CURVES, Folder, FolderName, SUMMARY};
 use crate::report::{Settings, Summary};
 use crate::stop::Stop;
@@ -54,15 +54,7 @@ struct Session {
 impl Session {
     fn new(config: &Config) -> Result<Self, Failure> {
         let isa = Isa::best().map_err(Failure::Network)?;
-        let threads = config.train.threads;
-        // A pool of our own: the global one is left to whoever else is in the process.
-        let pool = ThreadPoolBuilder::new()
-            .num_threads(threads.unwrap_or_else(num_cpus::get_physical).max(1))
-            .build()
-            .map_err(|error| Failure::System {
-                what: "threads",
-                source: io::Error::other(error),
-            })?;
+        let pool = crate::pool(config.train.threads)?;
         let stop = Stop::on_ctrl_c()?;
         Ok(Self { stop, isa, pool })
     }
@@ -148,13 +140,6 @@ fn folder_name(args: &TrainArgs, experiment: &Experiment, end: &str) -> FolderNa
 fn write_summary(folder: &Folder, summary: &Summary) -> Result<(), Failure> {
     let json = summary.to_json().map_err(|error| unwritten(SUMMARY, &error))?;
     folder.write(SUMMARY, &json)
-}
-
-fn print(text: &str) -> Result<ExitCode, Failure> {
-    match io::stdout().lock().write_all(text.as_bytes()) {
-        Err(source) => Failure::stdout(source).map_or(Ok(ExitCode::SUCCESS), Err),
-        Ok(()) => Ok(ExitCode::SUCCESS),
-    }
 }
 
 /// A failure to make the content of a file.

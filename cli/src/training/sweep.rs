@@ -3,11 +3,11 @@
 use std::process::ExitCode;
 
 use super::output::Output;
-use super::{Session, folder_name, out, print, stopped, write_summary};
+use super::{Session, folder_name, out, stopped, write_summary};
 use crate::args::TrainArgs;
 use crate::config::Config;
 use crate::experiment::Experiment;
-use crate::failure::Failure;
+use crate::failure::{Failure, print};
 use crate::output::{CONFIG, Folder, FolderName};
 use crate::report::Settings;
 
