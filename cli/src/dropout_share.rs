@@ -35,7 +35,8 @@ pub(crate) fn measure(
     }
     let rows: Vec<usize> = (0..with.batch()).collect();
     let (mut with_trainer, mut without_trainer) = (with.trainer()?, without.trainer()?);
-    let step = |trainer: &mut Trainer<Sequential>| trainer.step_rows(&with.train, &rows).map(|_| ());
+    let step =
+        |trainer: &mut Trainer<Sequential>| trainer.step_rows(&with.train, &rows).map(|_| ());
     let pairs = measured(
         &mut || step(&mut with_trainer),
         &mut || step(&mut without_trainer),

@@ -65,7 +65,10 @@ fn rows(args: &EvalArgs, trained: &Trained) -> Result<(String, Part), Failure> {
     let raw = source
         .raw()
         .map_err(|Located { path, fault }| Failure::Data { path, fault })?;
-    let is_file = matches!(source, Source::Csv { .. } | Source::Npy { .. } | Source::Npz { .. });
+    let is_file = matches!(
+        source,
+        Source::Csv { .. } | Source::Npy { .. } | Source::Npz { .. }
+    );
     let expected = trained.preparation.columns();
     if raw.columns() != expected {
         let (name, found) = (&raw.name, raw.columns());

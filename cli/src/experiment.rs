@@ -1,5 +1,7 @@
 //! A configuration with its data: what a run needs.
 
+use std::sync::Arc;
+
 use elision::nn::Sequential;
 use elision::train::{Optimizer, Samples, Targets, Trainer};
 use elision::{Error, Tensor};
@@ -20,9 +22,9 @@ pub(crate) struct Experiment {
     pub(crate) classes: Vec<String>,
     /// What made the samples of the rows of the files.
     pub(crate) preparation: Preparation,
-    pub(crate) train: Samples,
-    pub(crate) validation: Option<Samples>,
-    pub(crate) test: Samples,
+    pub(crate) train: Arc<Samples>,
+    pub(crate) validation: Option<Arc<Samples>>,
+    pub(crate) test: Arc<Samples>,
 }
 
 impl Experiment {
@@ -41,7 +43,11 @@ impl Experiment {
             .load_held_out(config.hold_out())
             .map_err(|Located { path, fault }| Failure::Data { path, fault })?;
         let input = shape(&config, features)?;
-        let samples = |part| samples(part, &input).map_err(Failure::Network);
+        let samples = |part| {
+            samples(part, &input)
+                .map(Arc::new)
+                .map_err(Failure::Network)
+        };
         Ok(Self {
             name,
             classes,
@@ -62,9 +68,9 @@ impl Experiment {
             input: self.input.clone(),
             classes: self.classes.clone(),
             preparation: self.preparation.clone(),
-            train: self.train.clone(),
+            train: Arc::clone(&self.train),
             validation: self.validation.clone(),
-            test: self.test.clone(),
+            test: Arc::clone(&self.test),
         }
     }
 
@@ -89,9 +95,14 @@ impl Experiment {
         let steps = self.steps_per_epoch() * self.config.epochs();
         let optimizer = optimizer.config(steps).and_then(Optimizer::new);
         let optimizer = optimizer.map_err(Failure::Network)?;
-        Trainer::new(model, optimizer, train.loss, self.config.key().named("train"))
-            .accumulate(train.accumulate)
-            .map_err(Failure::Network)
+        Trainer::new(
+            model,
+            optimizer,
+            train.loss,
+            self.config.key().named("train"),
+        )
+        .accumulate(train.accumulate)
+        .map_err(Failure::Network)
     }
 }
 
@@ -100,7 +111,9 @@ fn shape(config: &Config, features: usize) -> Result<Vec<usize>, Failure> {
     let Some(input) = &config.model.input else {
         return Ok(vec![features]);
     };
-    let count = input.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+    let count = input
+        .iter()
+        .try_fold(1usize, |all, &size| all.checked_mul(size));
     match count {
         Some(count) if count == features && !input.is_empty() => Ok(input.clone()),
         _ => Err(Failure::Flags(format!(
@@ -112,5 +125,8 @@ fn shape(config: &Config, features: usize) -> Result<Vec<usize>, Failure> {
 /// Rows as samples of that shape.
 pub(crate) fn samples(part: Part, input: &[usize]) -> Result<Samples, Error> {
     let shape = [&[part.rows()], input].concat();
-    Samples::new(Tensor::from_vec(part.x, &shape)?, Targets::Labels(part.labels))
+    Samples::new(
+        Tensor::from_vec(part.x, &shape)?,
+        Targets::Labels(part.labels),
+    )
 }

@@ -50,9 +50,7 @@ impl Failure {
             | Self::Data { .. }
             | Self::Folder { .. }
             | Self::Network(_)
-            | Self::Model { .. } => {
-                ExitCode::from(2)
-            }
+            | Self::Model { .. } => ExitCode::from(2),
             Self::Work(_) | Self::WrongAnswer(_) | Self::Write { .. } | Self::System { .. } => {
                 ExitCode::from(1)
             }

@@ -114,7 +114,12 @@ fn row(run: &str, epoch: &Epoch) -> String {
         samples_per_second,
         ..
     } = epoch;
-    let scores = [Some(epoch.batch), epoch.train, epoch.validation, Some(epoch.test)];
+    let scores = [
+        Some(epoch.batch),
+        epoch.train,
+        epoch.validation,
+        Some(epoch.test),
+    ];
     let scores = scores.map(score).join(",");
     format!("{run},{number},{scores},{learning_rate},{seconds:.6},{samples_per_second:.1}\n")
 }
@@ -122,7 +127,10 @@ fn row(run: &str, epoch: &Epoch) -> String {
 /// The epoch in a row of this run.
 fn parse(line: &str, run: &str) -> Option<Epoch> {
     let cells: Vec<&str> = line.split(',').collect();
-    let cells: [&str; COLUMNS] = cells.try_into().ok().filter(|cells: &[&str; COLUMNS]| cells[0] == run)?;
+    let cells: [&str; COLUMNS] = cells
+        .try_into()
+        .ok()
+        .filter(|cells: &[&str; COLUMNS]| cells[0] == run)?;
     let number = |at: usize| cells[at].parse::<f64>().ok();
     let score = |at| {
         let (loss, accuracy) = (number(at)?, number(at + 1)?);

@@ -27,7 +27,11 @@ impl fmt::Display for Misfit {
 }
 
 /// The model for samples of this shape, with weights of its own key.
-pub(crate) fn build(config: &Config, input: &[usize], classes: usize) -> Result<Sequential, Misfit> {
+pub(crate) fn build(
+    config: &Config,
+    input: &[usize],
+    classes: usize,
+) -> Result<Sequential, Misfit> {
     let mut builder = Builder {
         key: config.key().named("init"),
         init: config.model.init.0,
@@ -162,15 +166,25 @@ impl Builder {
             .activation(dense.activation)
             .dropout(dense.dropout.unwrap_or(0.0))
             .map_err(text)?;
-        let layer = if dense.residual { layer.residual() } else { layer };
-        Ok(if dense.bias { layer } else { layer.without_bias() })
+        let layer = if dense.residual {
+            layer.residual()
+        } else {
+            layer
+        };
+        Ok(if dense.bias {
+            layer
+        } else {
+            layer.without_bias()
+        })
     }
 
     fn conv(&mut self, conv: &Conv, key: Key) -> Result<nn::Conv2d, Fault> {
         let inputs = self.slide(&conv.window)?;
         let [kh, kw] = conv.window.kernel;
         let weights = [kh, kw, inputs / conv.groups.max(1), conv.channels];
-        let count = weights.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+        let count = weights
+            .iter()
+            .try_fold(1usize, |all, &size| all.checked_mul(size));
         self.count(count)?;
         if let Some(channels) = self.shape.last_mut() {
             *channels = conv.channels;
@@ -227,7 +241,9 @@ fn residual(
 ) -> Result<Sequential, Fault> {
     if before != after {
         let [before, after] = [before, after].map(|shape| shown(&shape));
-        return Err(format!("the branch makes {after} of {before}; they cannot be added"));
+        return Err(format!(
+            "the branch makes {after} of {before}; they cannot be added"
+        ));
     }
     model.with(name, nn::Residual::new(branch)).map_err(text)
 }
@@ -280,7 +296,11 @@ mod tests {
     #[test]
     fn a_misfit_names_its_layer() {
         for (layers, input, words) in [
-            (CNN, &[48][..], "layer \"conv\": a window slides over images"),
+            (
+                CNN,
+                &[48][..],
+                "layer \"conv\": a window slides over images",
+            ),
             (CNN, &[1, 1, 1], "layer \"pool\""),
             (
                 "[[model.layers]]\nname = 'a'\nkind = 'linear'\nunits = 3",
@@ -305,11 +325,14 @@ mod tests {
 
     #[test]
     fn a_layer_more_leaves_the_weights_of_the_others() {
-        let [short, long] = ["", "[[model.layers]]\nname = 'more'\nkind = 'linear'\nunits = 10\n"]
-            .map(|more| {
-                let output = "[[model.layers]]\nname = 'output'\nkind = 'linear'";
-                model(&format!("{more}{output}"), &[10]).expect("it fits")
-            });
+        let [short, long] = [
+            "",
+            "[[model.layers]]\nname = 'more'\nkind = 'linear'\nunits = 10\n",
+        ]
+        .map(|more| {
+            let output = "[[model.layers]]\nname = 'output'\nkind = 'linear'";
+            model(&format!("{more}{output}"), &[10]).expect("it fits")
+        });
         let last = |model: &Sequential| {
             let all = model.named_parameters();
             let found = all.iter().find(|(name, _)| name == "output.weight");

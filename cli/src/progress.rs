@@ -67,9 +67,7 @@ fn bar(name: &'static str, steps: u64) -> ProgressBar {
         "{prefix:<12} {bar:16} {percent:>3} % {eta:>4} left  {wide_msg}",
     )
     .expect("the template is a constant");
-    ProgressBar::new(steps)
-        .with_style(style)
-        .with_prefix(name)
+    ProgressBar::new(steps).with_style(style).with_prefix(name)
 }
 
 fn line(epoch: u64, epochs: u64, score: Score, samples_per_second: f64) -> String {

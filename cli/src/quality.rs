@@ -43,13 +43,18 @@ pub(crate) fn quality(probabilities: &Tensor, labels: &[u32]) -> Quality {
     let (mut bins, mut sum) = ([Bin::default(); BINS], Quality::default());
     for (row, &label) in rows {
         let best = largest(row);
-        let (confidence, correct) = (f64::from(row[best]), f64::from(u8::from(best == label as usize)));
+        let (confidence, correct) = (
+            f64::from(row[best]),
+            f64::from(u8::from(best == label as usize)),
+        );
         let bin = &mut bins[bin(confidence)];
         bin.confidence += confidence;
         bin.correct += correct;
         sum.rows += 1;
         sum.accuracy += correct;
-        sum.nll -= row.get(label as usize).map_or(f64::NAN, |&p| f64::from(p).ln());
+        sum.nll -= row
+            .get(label as usize)
+            .map_or(f64::NAN, |&p| f64::from(p).ln());
         sum.brier += brier(row, label);
     }
     let n = sum.rows.max(1) as f64;
@@ -87,7 +92,8 @@ mod tests {
 
     #[test]
     fn scores_of_rows_that_can_be_counted() {
-        let p = Tensor::from_slice(&[1.0, 0.0, 0.5, 0.5, 0.25, 0.75], &[3, 2]).expect("3 rows of 2");
+        let p =
+            Tensor::from_slice(&[1.0, 0.0, 0.5, 0.5, 0.25, 0.75], &[3, 2]).expect("3 rows of 2");
         let score = quality(&p, &[0, 1, 0]);
         assert_eq!(score.rows, 3);
         assert!((score.accuracy - 1.0 / 3.0).abs() < 1e-12);

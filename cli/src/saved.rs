@@ -127,13 +127,17 @@ impl Trained {
             .map_err(|_| format!("{INPUT}: no shape"))?;
         let classes: Vec<String> = parsed(checkpoint, CLASSES)?;
         let preparation: Preparation = parsed(checkpoint, PREPARATION)?;
-        let features = input.iter().try_fold(1usize, |all, &size| all.checked_mul(size));
+        let features = input
+            .iter()
+            .try_fold(1usize, |all, &size| all.checked_mul(size));
         if !preparation.is_sound() || features != Some(preparation.features()) {
             return Err(format!("{PREPARATION}: not for samples of this shape"));
         }
         let model = network::build(&config, &input, classes.len());
         let mut model = model.map_err(|misfit| misfit.to_string())?;
-        checkpoint.apply(&mut model).map_err(|error| error.to_string())?;
+        checkpoint
+            .apply(&mut model)
+            .map_err(|error| error.to_string())?;
         Ok(Self {
             config,
             input,

@@ -255,7 +255,10 @@ fn npy_files_are_split_and_their_faults_name_the_file() {
         },
     };
     let set = source("y.npy").load().expect("good files");
-    assert_eq!((set.name.as_str(), set.features, set.classes.len()), ("x", 2, 2));
+    assert_eq!(
+        (set.name.as_str(), set.features, set.classes.len()),
+        ("x", 2, 2)
+    );
     assert_eq!((set.train.rows(), set.test.rows()), (6, 2));
     assert!(moments(&set.train, 2).iter().all(is_standard));
     write(&folder, "z.npy", [header("(3,)"), vec![0, 1, 2]].concat());

@@ -157,7 +157,10 @@ impl ScheduleWords {
             None => (None, self.0.as_str()),
         };
         let words: Vec<&str> = rest.split(':').collect();
-        let open = matches!(words[..], ["cosine" | "one-cycle"] | ["cosine" | "one-cycle", "", ..]);
+        let open = matches!(
+            words[..],
+            ["cosine" | "one-cycle"] | ["cosine" | "one-cycle", "", ..]
+        );
         if !open {
             return self.0.parse();
         }

@@ -38,7 +38,10 @@ pub(super) struct LayerTable {
 
 /// The settings that each kind takes.
 const KINDS: [(&str, &[&str]); 11] = [
-    ("linear", &["units", "activation", "dropout", "residual", "bias"]),
+    (
+        "linear",
+        &["units", "activation", "dropout", "residual", "bias"],
+    ),
     ("dropout", &["rate"]),
     (
         "conv2d",
@@ -88,7 +91,10 @@ impl LayerTable {
     fn check(&self) -> Result<(), String> {
         let Some((_, known)) = KINDS.iter().find(|(kind, _)| *kind == self.kind) else {
             let kinds = KINDS.map(|(kind, _)| kind).join(", ");
-            return Err(format!("unknown kind {:?}, expected one of {kinds}", self.kind));
+            return Err(format!(
+                "unknown kind {:?}, expected one of {kinds}",
+                self.kind
+            ));
         };
         match self.given().find(|name| !known.contains(name)) {
             Some(name) => Err(format!("{name:?} is no setting of kind {:?}", self.kind)),

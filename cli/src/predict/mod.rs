@@ -38,7 +38,11 @@ pub(crate) fn run(args: &PredictArgs) -> Result<ExitCode, Failure> {
 /// Row-major features as the training file had them.
 fn read(args: &PredictArgs, trained: &Trained) -> Result<Vec<f32>, String> {
     let columns = trained.preparation.columns();
-    let end = args.file.extension().unwrap_or_default().to_ascii_lowercase();
+    let end = args
+        .file
+        .extension()
+        .unwrap_or_default()
+        .to_ascii_lowercase();
     match end.to_str() {
         Some("npy") => rows::npy(&args.file, columns),
         Some("png" | "pgm" | "ppm" | "pnm" | "pbm") => picture::read(args, trained),
@@ -49,7 +53,9 @@ fn read(args: &PredictArgs, trained: &Trained) -> Result<Vec<f32>, String> {
 /// A line for each row: its class, and the probability of each.
 fn csv(classes: &[String], probabilities: &Tensor) -> std::io::Result<String> {
     let mut lines = csv::Writer::from_writer(Vec::new());
-    let head = ["class"].into_iter().chain(classes.iter().map(String::as_str));
+    let head = ["class"]
+        .into_iter()
+        .chain(classes.iter().map(String::as_str));
     lines.write_record(head)?;
     for row in probabilities.as_slice().chunks_exact(classes.len().max(1)) {
         let class = classes.get(largest(row)).cloned().unwrap_or_default();

@@ -17,12 +17,17 @@ pub(super) fn read(args: &PredictArgs, trained: &Trained) -> Result<Vec<f32>, St
     };
     let [height, width] = size(&trained.input)?;
     let reader = ImageReader::open(&args.file).map_err(|error| error.to_string())?;
-    let mut reader = reader.with_guessed_format().map_err(|error| error.to_string())?;
+    let mut reader = reader
+        .with_guessed_format()
+        .map_err(|error| error.to_string())?;
     let mut limits = Limits::default();
     limits.max_image_width = Some(MOST);
     limits.max_image_height = Some(MOST);
     reader.limits(limits);
-    let grey = reader.decode().map_err(|error| error.to_string())?.into_luma8();
+    let grey = reader
+        .decode()
+        .map_err(|error| error.to_string())?
+        .into_luma8();
     let grey = match grey.dimensions() == (width, height) {
         true => grey,
         false => image::imageops::resize(&grey, width, height, FilterType::Triangle),

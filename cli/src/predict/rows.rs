@@ -36,7 +36,9 @@ pub(super) fn csv(path: &Path, columns: usize) -> Result<Vec<f32>, String> {
         let line = record.position().map_or(0, csv::Position::line);
         if record.len() != columns {
             let found = record.len();
-            return Err(format!("line {line}: {found} cells, expected {columns}, one a feature"));
+            return Err(format!(
+                "line {line}: {found} cells, expected {columns}, one a feature"
+            ));
         }
         let row: Option<Vec<f32>> = record.iter().map(number).collect();
         match row {

@@ -131,7 +131,10 @@ impl Summary {
     pub(crate) fn to_table(&self) -> String {
         let head = COLUMNS.map(|(title, _)| title.to_owned());
         let cells = |run: &RunSummary| COLUMNS.map(|(_, cell)| cell(run));
-        let rows: Vec<_> = [head].into_iter().chain(self.runs.iter().map(cells)).collect();
+        let rows: Vec<_> = [head]
+            .into_iter()
+            .chain(self.runs.iter().map(cells))
+            .collect();
         let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
         let widths: [usize; COLUMNS.len()] = std::array::from_fn(width);
         let mut table: String = rows.iter().map(|row| aligned(row, widths)).collect();

@@ -60,7 +60,8 @@ pub(super) fn statistics(runs: &[RunSummary]) -> Vec<Statistics> {
             test_brier: spread(|run| run.test_brier),
         }
     });
-    all.filter(|statistics| statistics.seeds.len() > 1).collect()
+    all.filter(|statistics| statistics.seeds.len() > 1)
+        .collect()
 }
 
 impl fmt::Display for Statistics {
@@ -76,7 +77,11 @@ impl fmt::Display for Statistics {
         write!(f, "{name}, {} seeds, mean ± deviation: ", seeds.len())?;
         let [mean, deviation] = [test_error.mean, test_error.deviation].map(|part| 100.0 * part);
         write!(f, "test error {mean:.2} ± {deviation:.2} %, ")?;
-        write!(f, "test loss {:.4} ± {:.4}, ", test_loss.mean, test_loss.deviation)?;
+        write!(
+            f,
+            "test loss {:.4} ± {:.4}, ",
+            test_loss.mean, test_loss.deviation
+        )?;
         write!(f, "ECE {:.4} ± {:.4}", test_ece.mean, test_ece.deviation)
     }
 }

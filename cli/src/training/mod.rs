@@ -17,7 +17,7 @@ use crate::config::Config;
 use crate::curves;
 use crate::experiment::Experiment;
 use crate::failure::{Failure, one_line, print};
-use crate::output::{CURVES, Folder, FolderName, SUMMARY};
+use crate::output::{CURVES, Folder, FolderName, LAST, SUMMARY};
 use crate::report::{Settings, Summary};
 use crate::stop::Stop;
 use output::Output;
@@ -35,7 +35,11 @@ pub(crate) fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {
     let session = Session::new(&experiment.config)?;
     // What the library refuses, it refuses before there is a folder.
     experiment.trainer()?;
-    let name = folder_name(args, &experiment, &format!("seed{}", experiment.config.seed));
+    let name = folder_name(
+        args,
+        &experiment,
+        &format!("seed{}", experiment.config.seed),
+    );
     let folder = Folder::create(&out(args), &name)?;
     let mut output = Output::new(folder, &experiment);
     match session.runs(&experiment, &mut output)? {
@@ -74,7 +78,8 @@ impl Session {
         single.train.compare = false;
         let with = experiment.with(single);
         let without = experiment.with(with.config.without_dropout());
-        self.pool.install(|| run::compare(self, [&without, &with], output))
+        self.pool
+            .install(|| run::compare(self, [&without, &with], output))
     }
 
     /// Writes what tells of whole runs.
@@ -132,13 +137,17 @@ fn out(args: &TrainArgs) -> std::path::PathBuf {
 /// The user's name, or that of the file or the data with an end.
 fn folder_name(args: &TrainArgs, experiment: &Experiment, end: &str) -> FolderName {
     let stem = args.config.as_ref().and_then(|path| path.file_stem());
-    let stem = stem.map_or(experiment.name.clone(), |stem| stem.to_string_lossy().into());
+    let stem = stem.map_or(experiment.name.clone(), |stem| {
+        stem.to_string_lossy().into()
+    });
     let free = || FolderName::Free(format!("{stem}-{end}"));
     args.name.clone().map_or_else(free, FolderName::Given)
 }
 
 fn write_summary(folder: &Folder, summary: &Summary) -> Result<(), Failure> {
-    let json = summary.to_json().map_err(|error| unwritten(SUMMARY, &error))?;
+    let json = summary
+        .to_json()
+        .map_err(|error| unwritten(SUMMARY, &error))?;
     folder.write(SUMMARY, &json)
 }
 
@@ -152,7 +161,11 @@ fn unwritten(what: &'static str, error: &dyn std::fmt::Display) -> Failure {
 
 /// After Ctrl-C the complete epochs stay; curves and summary would tell of runs that did not end.
 fn stopped(output: &Output) -> Result<ExitCode, Failure> {
-    let folder = output.folder.path().display();
-    eprintln!("elision: stopped; complete epochs are in {folder}, and --resume {folder} goes on");
+    let folder = output.folder.path();
+    let shown = folder.display();
+    match folder.join(LAST).exists() {
+        true => eprintln!("elision: stopped; train --resume {shown} goes on"),
+        false => eprintln!("elision: stopped; complete epochs are in {shown}"),
+    }
     Ok(Stop::code())
 }

@@ -65,7 +65,12 @@ impl<'a> Recorder<'a> {
     }
 
     fn row(&mut self, epoch: &train::Epoch, model: &dyn Layer) -> Result<Epoch> {
-        let Experiment { config, train, test, .. } = self.experiment;
+        let Experiment {
+            config,
+            train,
+            test,
+            ..
+        } = self.experiment;
         let score = |samples: &Samples| -> Result<Score> {
             Ok(train::evaluate(model, &config.train.loss, samples)?.into())
         };
@@ -74,7 +79,11 @@ impl<'a> Recorder<'a> {
         Ok(Epoch {
             number: epoch.epoch,
             batch: epoch.train.into(),
-            train: config.train.score_training.then(|| score(train)).transpose()?,
+            train: config
+                .train
+                .score_training
+                .then(|| score(train))
+                .transpose()?,
             validation: epoch.validation.map(Score::from),
             test: score(test)?,
             learning_rate: epoch.learning_rate,
@@ -170,7 +179,10 @@ impl Callback for Recorder<'_> {
 
     fn batch(&mut self, progress: &train::Progress) -> Control {
         let clock = &mut self.clock;
-        clock.epoch += clock.started.take().map_or(Duration::ZERO, |start| start.elapsed());
+        clock.epoch += clock
+            .started
+            .take()
+            .map_or(Duration::ZERO, |start| start.elapsed());
         clock.seen = clock.seen.and(progress.train);
         self.progress
             .step(progress.epoch, clock.seen.into(), clock.rate());

@@ -1,8 +1,10 @@
 //! One run from its first step, or from a checkpoint, to its end.
 
 use elision::nn::Sequential;
-use elision::train::{Checkpoint, Fit, Samples, Targets, Trainer, evaluate, predict, reestimate_statistics, shuffled};
 use elision::train::gather_rows;
+use elision::train::{
+    Checkpoint, Fit, Samples, Targets, Trainer, evaluate, predict, reestimate_statistics, shuffled,
+};
 
 use super::output::Output;
 use super::recorder::Recorder;
@@ -116,7 +118,7 @@ pub(super) fn from(
     recorder.best_model = start.best_model;
     recorder.saves = start.saves;
     let fit = Fit::new(epochs, experiment.batch());
-    let validation = experiment.validation.as_ref();
+    let validation = experiment.validation.as_deref();
     if !recorder.is_over() {
         let history = trainer.fit(&experiment.train, validation, &fit, &mut recorder);
         history.map_err(Failure::Work)?;
@@ -126,6 +128,8 @@ pub(super) fn from(
     }
     if session.stop.asked() && !recorder.is_over() {
         recorder.save(&trainer)?;
+        // Even without an epoch the folder stays: the user is told of it.
+        recorder.output.metrics()?;
         return Ok(None);
     }
     let Recorder {
@@ -168,7 +172,10 @@ fn reestimate(experiment: &Experiment, trainer: &mut Trainer<Sequential>) -> eli
 
 fn summary(experiment: &Experiment, model: &Sequential) -> elision::Result<RunSummary> {
     let Experiment {
-        config, train, test, ..
+        config,
+        train,
+        test,
+        ..
     } = experiment;
     let loss = &config.train.loss;
     let training = evaluate(model, loss, train)?;
