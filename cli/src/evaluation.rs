@@ -1,6 +1,5 @@
 //! `elision eval`: how good a model is on rows that it has not seen.
 
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use elision::train::{Targets, evaluate, predict};
@@ -118,8 +117,7 @@ fn configuration(args: &EvalArgs, trained: &Config) -> Config {
             data.header = trained.data.header;
         }
     }
-    let or = |given: &Option<PathBuf>, own: Option<PathBuf>| given.clone().or(own);
-    data.dir = or(&args.data_dir, data.dir.take());
+    data.dir = args.data_dir.clone().or(data.dir.take());
     data.label = args.label.clone().or(data.label.take());
     data.header &= !args.no_header;
     config

@@ -108,7 +108,7 @@ fn a_run_that_ctrl_c_ended_goes_on() {
     let epochs = done + 2;
     home.succeeds(&format!("train --resume runs/x --epochs {epochs}"));
     home.succeeds(&format!(
-        "train --config net.toml --epochs {epochs} --name y"
+        "train --config net.toml --epochs {epochs} --name y --threads 1"
     ));
     // The epoch that was taken up in its middle has other batches, and all else is the same.
     let scores = |run| {

@@ -55,6 +55,7 @@ pub struct Optimizer {
 /// The rules.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[value(rename_all = "lower")]
 pub enum RuleName {
     /// Adam.
     #[default]
