@@ -1,19 +1,22 @@
 //! The flags.
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{Args, Parser, Subcommand};
 use elision::Activation;
 
+use crate::config::{MOST_SEED, MOST_THREADS, RuleName, ScheduleWords, Validation};
 use crate::failure::one_line;
+use crate::seeds::Seeds;
 
-/// Trains a small network without and with dropout, and shows what dropout cost and what it brought.
+/// Trains networks, and shows what dropout cost and what it brought.
 ///
-/// Without a subcommand it trains. Results go to the folder OUT/NAME: metrics.csv has a row an epoch,
-/// curves.svg plots them, summary.json holds the final table. Exit codes: 0 done, 1 failed during the work,
+/// Without a subcommand it trains: a model from a file, or a small one from flags, without and with dropout.
+/// Results go to the folder OUT/NAME: metrics.csv has a row an epoch, curves.svg plots them, summary.json holds
+/// the final table, model.safetensors the model. Exit codes: 0 done, 1 failed during the work,
 /// 2 flags or files that cannot be used, 130 stopped by Ctrl-C.
 #[derive(Debug, Parser)]
 #[command(name = "elision", version, args_conflicts_with_subcommands = true)]
@@ -26,8 +29,12 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
-    /// Train twice, without and with dropout (the default).
+    /// Train: from --config, or from flags twice, without and with dropout (the default).
     Train(Box<TrainArgs>),
+    /// Score a model: loss, accuracy, calibration.
+    Eval(EvalArgs),
+    /// Print the class and its probability for rows of a file, or for a picture.
+    Predict(PredictArgs),
     /// Time the library against the limits of this machine.
     Bench(BenchArgs),
     /// List the data sets, or bring one onto this machine.
@@ -41,9 +48,15 @@ pub(crate) enum Command {
 
 #[derive(Clone, Debug, Args)]
 pub(crate) struct TrainArgs {
-    /// digits or breast-cancer (embedded), mnist, fashion-mnist or adult (fetched), or the path of a CSV, NPY or NPZ file.
-    #[arg(long, default_value = "digits", value_name = "SET|FILE")]
-    pub(crate) data: String,
+    /// A TOML file with data, model, optimiser and training; flags go before what it says.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Go on with a run: its folder, or its last.safetensors.
+    #[arg(long, value_name = "FOLDER|FILE", conflicts_with_all = ["config", "seed", "seeds", "out", "name", "data", "validation", "layers", "activation"])]
+    pub(crate) resume: Option<PathBuf>,
+    /// digits or breast-cancer (embedded), mnist, fashion-mnist or adult (fetched), or the path of a CSV, NPY or NPZ file [default: digits].
+    #[arg(long, value_name = "SET|FILE")]
+    pub(crate) data: Option<String>,
     /// The folder with the files of mnist, fashion-mnist or adult, gzipped or not [default: where data fetch puts them].
     #[arg(long, value_name = "DIR")]
     pub(crate) data_dir: Option<PathBuf>,
@@ -56,51 +69,110 @@ pub(crate) struct TrainArgs {
     /// The part of a file's rows that is held out for testing, chosen by the seed [default: 0.25].
     #[arg(long, value_name = "F", value_parser = fraction, allow_negative_numbers = true)]
     pub(crate) test_fraction: Option<f64>,
-    /// Units of the hidden layers.
-    #[arg(long, value_name = "N,...", value_delimiter = ',', default_value = "256,256", value_parser = units)]
-    pub(crate) layers: Vec<usize>,
-    /// Activation of the hidden layers: relu, gelu, gelu-erf, tanh, sigmoid or identity.
-    #[arg(long, default_value = "relu", value_parser = activation)]
-    pub(crate) activation: Activation,
-    /// Drop probability of the input, in the run with dropout.
-    #[arg(long, value_name = "P", default_value = "0.2", value_parser = rate, allow_negative_numbers = true)]
-    pub(crate) input_rate: f64,
-    /// Drop probability of the hidden layers: one for all, or one for each.
-    #[arg(long, value_name = "P,...", value_delimiter = ',', default_value = "0.5", value_parser = rate, allow_negative_numbers = true)]
-    pub(crate) rates: Vec<f64>,
+    /// Hold the last N training rows out for validation, or a part of them, between 0 and 1, chosen by the seed.
+    #[arg(long, value_name = "N|F", allow_negative_numbers = true)]
+    pub(crate) validation: Option<Validation>,
+    /// Units of the hidden layers [default: 256,256].
+    #[arg(long, value_name = "N,...", value_delimiter = ',', value_parser = units, conflicts_with = "config")]
+    pub(crate) layers: Option<Vec<usize>>,
+    /// Activation of the hidden layers: relu, gelu, gelu-erf, tanh, sigmoid or identity [default: relu].
+    #[arg(long, value_parser = activation, conflicts_with = "config")]
+    pub(crate) activation: Option<Activation>,
+    /// Drop probability of the input, in the run with dropout [default: 0.2].
+    #[arg(long, value_name = "P", value_parser = rate, allow_negative_numbers = true)]
+    pub(crate) input_rate: Option<f64>,
+    /// Drop probability of the hidden layers: one for all, or one for each [default: 0.5].
+    #[arg(long, value_name = "P,...", alias = "rate", value_delimiter = ',', value_parser = rate, allow_negative_numbers = true)]
+    pub(crate) rates: Option<Vec<f64>>,
+    /// One run, without any dropout.
+    #[arg(long, conflicts_with_all = ["rates", "input_rate"])]
+    pub(crate) no_dropout: bool,
     /// Passes over the training data [default: 200; 10 for mnist and fashion-mnist].
     #[arg(long, value_name = "N")]
-    pub(crate) epochs: Option<NonZeroUsize>,
-    /// Rows of a training step.
-    #[arg(long, value_name = "N", default_value = "64")]
-    pub(crate) batch: NonZeroUsize,
-    /// Learning rate [default: 0.001 for adam, 0.05 for sgd].
+    pub(crate) epochs: Option<NonZeroU64>,
+    /// Rows of a training step [default: 64].
+    #[arg(long, value_name = "N")]
+    pub(crate) batch: Option<NonZeroUsize>,
+    /// Learning rate [default: 0.001 for adam and adamw, 0.05 for sgd].
     #[arg(long, value_name = "X", alias = "lr", value_parser = positive, allow_negative_numbers = true)]
-    pub(crate) learning_rate: Option<f32>,
-    /// The optimiser.
-    #[arg(long, value_enum, alias = "optimiser", default_value = "adam")]
-    pub(crate) optimizer: OptimizerName,
+    pub(crate) learning_rate: Option<f64>,
+    /// How the learning rate goes on: constant, step:EVERY:FACTOR, cosine, one-cycle, warmup:STEPS+cosine, ...
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) schedule: Option<ScheduleWords>,
+    /// The optimiser [default: adam].
+    #[arg(long, value_enum, alias = "optimiser", ignore_case = true)]
+    pub(crate) optimizer: Option<RuleName>,
     /// Momentum of sgd [default: 0.9].
     #[arg(long, value_name = "X", value_parser = momentum, allow_negative_numbers = true)]
-    pub(crate) momentum: Option<f32>,
-    /// The seed of weights, order of rows and masks.
+    pub(crate) momentum: Option<f64>,
+    /// Weight decay: in the gradient, or beside it with adamw.
+    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) weight_decay: Option<f64>,
+    /// The largest norm of the weights that come into a unit.
+    #[arg(long, value_name = "X", value_parser = positive, allow_negative_numbers = true)]
+    pub(crate) max_norm: Option<f64>,
+    /// The seed of weights, order of rows and masks [default: 1].
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(..=MOST_SEED))]
+    pub(crate) seed: Option<u64>,
+    /// One run for each seed, and their mean and deviation: 1..5 is 1 to 5, or a list.
+    #[arg(long, value_name = "A..B|N,...", conflicts_with = "seed")]
+    pub(crate) seeds: Option<Seeds>,
+    /// Threads [default: the physical cores].
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+    /// The folder for the folders of runs; made if it is not there [default: runs].
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+    /// The run's folder; its results are replaced [default: SET-seedN or FILE-seedN, with -2, -3, ... if taken].
+    #[arg(long, value_name = "NAME", value_parser = folder_name)]
+    pub(crate) name: Option<String>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct EvalArgs {
+    /// model.safetensors, or another checkpoint of a run.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// A set, of which the test rows are scored, or a file, of which all are [default: the test rows of the model's own data].
+    #[arg(long, value_name = "SET|FILE")]
+    pub(crate) data: Option<String>,
+    /// The folder with the files of a set.
+    #[arg(long, value_name = "DIR")]
+    pub(crate) data_dir: Option<PathBuf>,
+    /// The CSV column that holds the class, or the NPY file of the labels [default: as in training].
+    #[arg(long, value_name = "COLUMN|FILE")]
+    pub(crate) label: Option<String>,
+    /// The CSV has no line of names.
+    #[arg(long)]
+    pub(crate) no_header: bool,
+    /// A JSON object in place of the table.
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Threads [default: the physical cores].
+    #[arg(long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<usize>,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct PredictArgs {
+    /// model.safetensors, or another checkpoint of a run.
+    #[arg(value_name = "MODEL")]
+    pub(crate) model: PathBuf,
+    /// A CSV file of features, with or without a line of names, an NPY file, or a picture in PNG, PGM or PPM.
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    /// The picture is dark on light, and the model has learnt light on dark.
+    #[arg(long)]
+    pub(crate) invert: bool,
+    /// Monte-Carlo dropout: the mean over so many thinned networks.
+    #[arg(long, value_name = "T")]
+    pub(crate) samples: Option<NonZeroU64>,
+    /// The seed of their masks.
     #[arg(long, value_name = "N", default_value = "1")]
     pub(crate) seed: u64,
     /// Threads [default: the physical cores].
     #[arg(long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<usize>,
-    /// The folder for the folders of runs; made if it is not there.
-    #[arg(long, value_name = "DIR", default_value = "runs")]
-    pub(crate) out: PathBuf,
-    /// The run's folder; its three files are replaced [default: SET-seedN, with -2, -3, ... if taken].
-    #[arg(long, value_name = "NAME", value_parser = folder_name)]
-    pub(crate) name: Option<String>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum OptimizerName {
-    Adam,
-    Sgd,
 }
 
 #[derive(Debug, Args)]
@@ -176,14 +248,14 @@ fn fraction(word: &str) -> Result<f64, String> {
     }
 }
 
-fn positive(word: &str) -> Result<f32, String> {
+fn positive(word: &str) -> Result<f64, String> {
     match word.parse() {
-        Ok(number) if number > 0.0 && f32::is_finite(number) => Ok(number),
+        Ok(number) if number as f32 > 0.0 && (number as f32).is_finite() => Ok(number),
         _ => Err("expected a finite number above 0".to_owned()),
     }
 }
 
-fn momentum(word: &str) -> Result<f32, String> {
+fn momentum(word: &str) -> Result<f64, String> {
     match word.parse() {
         Ok(number) if (0.0..1.0).contains(&number) => Ok(number),
         _ => Err("expected a number from 0 to below 1".to_owned()),
@@ -198,11 +270,9 @@ fn units(word: &str) -> Result<usize, String> {
 }
 
 fn threads(word: &str) -> Result<usize, String> {
-    /// More than any machine that this was written for; far more would exhaust the system's limits.
-    const MOST: usize = 1024;
     match word.parse() {
-        Ok(threads) if (1..=MOST).contains(&threads) => Ok(threads),
-        _ => Err(format!("expected a number from 1 to {MOST}")),
+        Ok(threads) if (1..=MOST_THREADS).contains(&threads) => Ok(threads),
+        _ => Err(format!("expected a number from 1 to {MOST_THREADS}")),
     }
 }
 

@@ -61,7 +61,7 @@ const LOSS: [Measure; 2] = [
     },
     Measure {
         prefix: "training, ",
-        value: |epoch| epoch.train.loss,
+        value: |epoch| epoch.train.map_or(f64::NAN, |train| train.loss),
         faint: true,
     },
 ];
@@ -247,13 +247,15 @@ mod tests {
     use crate::metrics::Score;
 
     fn epochs(scores: &[(f64, f64)]) -> Vec<Epoch> {
-        let epoch = |(number, &(accuracy, loss)): (usize, &(f64, f64))| {
+        let epoch = |(number, &(accuracy, loss)): (u64, &(f64, f64))| {
             let score = Score { loss, accuracy };
             Epoch {
                 number,
                 batch: score,
-                train: score,
+                train: Some(score),
+                validation: None,
                 test: score,
+                learning_rate: 0.1,
                 seconds: 1.0,
                 samples_per_second: 1.0,
             }

@@ -7,10 +7,11 @@
 
 use std::time::{Duration, Instant};
 
-use elision::Result;
+use elision::nn::Sequential;
+use elision::train::Trainer;
 
-use crate::data::Part;
-use crate::learner::{Learner, Network, Rates};
+use crate::experiment::Experiment;
+use crate::failure::Failure;
 use crate::stop::Stop;
 
 /// Pairs before any is timed, while caches and branch predictors settle.
@@ -21,29 +22,42 @@ const MOST: usize = 301;
 const PATIENCE: Duration = Duration::from_secs(3);
 const ENOUGH: usize = 15;
 
-/// The share for batches of the first `batch` rows; `None` if Ctrl-C came.
+/// A step of one of the two.
+type Step<'a> = dyn FnMut() -> elision::Result<()> + 'a;
+
+/// The share for batches of the first rows, of two experiments that differ in their rates; `None` if Ctrl-C came.
 pub(crate) fn measure(
-    network: &Network,
-    rates: &Rates,
-    part: &Part,
-    batch: usize,
+    [without, with]: [&Experiment; 2],
     stop: &Stop,
-) -> Result<Option<f64>> {
-    if rates.are_zero() {
+) -> Result<Option<f64>, Failure> {
+    if !with.config.drops() {
         return Ok(Some(0.0));
     }
-    let rows: Vec<usize> = (0..batch.min(part.rows())).collect();
-    let mut with = network.learner(rates)?;
-    let mut without = network.learner(&rates.none())?;
-    with.gather(part, &rows);
-    without.gather(part, &rows);
+    let rows: Vec<usize> = (0..with.batch()).collect();
+    let (mut with_trainer, mut without_trainer) = (with.trainer()?, without.trainer()?);
+    let step =
+        |trainer: &mut Trainer<Sequential>| trainer.step_rows(&with.train, &rows).map(|_| ());
+    let pairs = measured(
+        &mut || step(&mut with_trainer),
+        &mut || step(&mut without_trainer),
+        stop,
+    );
+    Ok(pairs.map_err(Failure::Work)?.map(|times| share(&times)))
+}
+
+/// Seconds with and without, of each pair.
+fn measured(
+    with: &mut Step<'_>,
+    without: &mut Step<'_>,
+    stop: &Stop,
+) -> elision::Result<Option<Vec<(f64, f64)>>> {
     let start = Instant::now();
     let mut times = Vec::with_capacity(MOST);
     for pair in 0..WARM_UP + MOST {
         if stop.asked() {
             return Ok(None);
         }
-        let time = both(&mut with, &mut without, pair % 2 == 0)?;
+        let time = both(with, without, pair % 2 == 0)?;
         if pair >= WARM_UP {
             times.push(time);
         }
@@ -51,12 +65,19 @@ pub(crate) fn measure(
             break;
         }
     }
-    Ok(Some(share(&times)))
+    Ok(Some(times))
 }
 
 /// One step of each, seconds with and without; who is first changes from pair to pair.
-fn both(with: &mut Learner, without: &mut Learner, with_first: bool) -> Result<(f64, f64)> {
-    let seconds = |learner: &mut Learner| Ok(learner.step()?.1.as_secs_f64());
+fn both(
+    with: &mut Step<'_>,
+    without: &mut Step<'_>,
+    with_first: bool,
+) -> elision::Result<(f64, f64)> {
+    let seconds = |step: &mut Step<'_>| {
+        let start = Instant::now();
+        step().map(|()| start.elapsed().as_secs_f64())
+    };
     if with_first {
         let with = seconds(with)?;
         Ok((with, seconds(without)?))

@@ -1,6 +1,6 @@
 //! Why the command ends without success, in one line.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,6 +22,9 @@ pub(crate) enum Failure {
     /// A network or rate that the library refuses.
     #[error("{0}")]
     Network(#[source] elision::Error),
+    /// A checkpoint that cannot be used.
+    #[error("{}: {fault}", path.display())]
+    Model { path: PathBuf, fault: String },
     /// A fault of the library during the work.
     #[error("training stopped: {0}")]
     Work(#[source] elision::Error),
@@ -43,9 +46,11 @@ impl Failure {
     /// 2 for what the caller can mend by another flag or file, 1 for the rest.
     pub(crate) fn code(&self) -> ExitCode {
         match self {
-            Self::Flags(_) | Self::Data { .. } | Self::Folder { .. } | Self::Network(_) => {
-                ExitCode::from(2)
-            }
+            Self::Flags(_)
+            | Self::Data { .. }
+            | Self::Folder { .. }
+            | Self::Network(_)
+            | Self::Model { .. } => ExitCode::from(2),
             Self::Work(_) | Self::WrongAnswer(_) | Self::Write { .. } | Self::System { .. } => {
                 ExitCode::from(1)
             }
@@ -71,4 +76,12 @@ impl Failure {
 pub(crate) fn one_line(text: &str) -> String {
     let first = text.trim().split("\n\n").next().unwrap_or_default();
     first.split_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// Writes to standard output; the end of a command.
+pub(crate) fn print(text: &str) -> Result<ExitCode, Failure> {
+    match io::stdout().lock().write_all(text.as_bytes()) {
+        Err(source) => Failure::stdout(source).map_or(Ok(ExitCode::SUCCESS), Err),
+        Ok(()) => Ok(ExitCode::SUCCESS),
+    }
 }

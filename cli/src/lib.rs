@@ -4,6 +4,7 @@
 //! It is a library with a thin `main` so that tests and fuzz targets can reach the readers in [`data`].
 //! Everything it knows of the tensor engine goes through the public interface of [`elision`].
 
+pub mod config;
 pub mod data;
 
 mod args;
@@ -11,21 +12,29 @@ mod bench;
 mod cache;
 mod curves;
 mod dropout_share;
+mod evaluation;
+mod experiment;
 mod failure;
 mod fetch;
 mod info;
-mod learner;
 mod mask;
 mod metrics;
+mod network;
 mod output;
-mod plan;
+mod overrides;
+mod predict;
 mod progress;
+mod quality;
 mod report;
+mod saved;
+mod seeds;
 mod stop;
 mod training;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
+
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use args::{Cli, Command};
 use failure::Failure;
@@ -40,6 +49,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let outcome = match cli.command {
         None => training::run(&cli.train),
         Some(Command::Train(train)) => training::run(&train),
+        Some(Command::Eval(eval)) => evaluation::run(&eval),
+        Some(Command::Predict(predict)) => predict::run(&predict),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::Data(data)) => fetch::run(&data),
         Some(Command::Info) => info::run(),
@@ -49,4 +60,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         eprintln!("elision: {failure}");
         failure.code()
     })
+}
+
+/// A pool of our own, of the physical cores if no number is given: the global one is left to whoever else is in the
+/// process.
+fn pool(threads: Option<usize>) -> Result<ThreadPool, Failure> {
+    ThreadPoolBuilder::new()
+        .num_threads(threads.unwrap_or_else(num_cpus::get_physical).max(1))
+        .build()
+        .map_err(|error| Failure::System {
+            what: "threads",
+            source: std::io::Error::other(error),
+        })
 }

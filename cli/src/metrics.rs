@@ -1,33 +1,49 @@
 //! `metrics.csv`: a row an epoch, complete on disk before the next epoch begins.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
+use elision::train::Batch;
+
 use crate::failure::Failure;
 
-const HEADER: &str = "run,epoch,batch_loss,batch_accuracy,train_loss,train_accuracy,test_loss,test_accuracy,seconds,samples_per_second\n";
+const HEADER: &str = "run,epoch,batch_loss,batch_accuracy,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy,learning_rate,seconds,samples_per_second";
+const COLUMNS: usize = 13;
 
 /// Mean loss and accuracy over some rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Score {
-    /// Mean cross-entropy, in nats.
+    /// The mean loss; of cross-entropy in nats.
     pub(crate) loss: f64,
     /// The part of the rows whose class was found.
     pub(crate) accuracy: f64,
+}
+
+impl From<Batch> for Score {
+    fn from(batch: Batch) -> Self {
+        Self {
+            loss: batch.loss,
+            accuracy: batch.accuracy(),
+        }
+    }
 }
 
 /// What one epoch came to.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Epoch {
     /// From 1.
-    pub(crate) number: usize,
+    pub(crate) number: u64,
     /// Of the training batches as they went by, with dropout and before each step.
     pub(crate) batch: Score,
     /// Of the training rows after the epoch, without dropout.
-    pub(crate) train: Score,
+    pub(crate) train: Option<Score>,
+    /// Of the validation rows after the epoch.
+    pub(crate) validation: Option<Score>,
     /// Of the test rows after the epoch.
     pub(crate) test: Score,
+    /// Of the last step.
+    pub(crate) learning_rate: f64,
     /// Seconds spent in training steps so far in this run; evaluation is not counted.
     pub(crate) seconds: f64,
     /// Training rows a second in this epoch.
@@ -43,12 +59,33 @@ pub(crate) struct Metrics {
 impl Metrics {
     /// Creates the file with its header.
     pub(crate) fn create(path: &Path) -> Result<Self, Failure> {
+        Self::with(path, &format!("{HEADER}\n"))
+    }
+
+    /// Opens the file of a run that goes on after so many epochs: later rows are taken out. The epochs of the run
+    /// that are there.
+    pub(crate) fn resume(path: &Path, run: &str, done: u64) -> Result<(Self, Vec<Epoch>), Failure> {
+        let text = fs::read_to_string(path).map_err(Failure::write(path))?;
+        let (mut kept, mut epochs) = (format!("{HEADER}\n"), Vec::new());
+        for line in text.lines().skip(1) {
+            let epoch = parse(line, run);
+            if epoch.is_some_and(|epoch| epoch.number > done) {
+                continue;
+            }
+            epochs.extend(epoch);
+            kept.push_str(line);
+            kept.push('\n');
+        }
+        Ok((Self::with(path, &kept)?, epochs))
+    }
+
+    fn with(path: &Path, text: &str) -> Result<Self, Failure> {
         let file = File::create(path).map_err(Failure::write(path))?;
         let mut metrics = Self {
             path: path.to_owned(),
             file,
         };
-        metrics.append(HEADER)?;
+        metrics.append(text)?;
         Ok(metrics)
     }
 
@@ -66,18 +103,49 @@ impl Metrics {
 
 /// Run names are ours and need no quotes.
 fn row(run: &str, epoch: &Epoch) -> String {
+    let score = |score: Option<Score>| match score {
+        Some(Score { loss, accuracy }) => format!("{loss:.6},{accuracy:.6}"),
+        None => ",".to_owned(),
+    };
     let Epoch {
         number,
-        batch,
-        train,
-        test,
+        learning_rate,
         seconds,
         samples_per_second,
+        ..
     } = epoch;
-    format!(
-        "{run},{number},{:.6},{:.6},{:.6},{:.6},{:.6},{:.6},{seconds:.6},{samples_per_second:.1}\n",
-        batch.loss, batch.accuracy, train.loss, train.accuracy, test.loss, test.accuracy
-    )
+    let scores = [
+        Some(epoch.batch),
+        epoch.train,
+        epoch.validation,
+        Some(epoch.test),
+    ];
+    let scores = scores.map(score).join(",");
+    format!("{run},{number},{scores},{learning_rate},{seconds:.6},{samples_per_second:.1}\n")
+}
+
+/// The epoch in a row of this run.
+fn parse(line: &str, run: &str) -> Option<Epoch> {
+    let cells: Vec<&str> = line.split(',').collect();
+    let cells: [&str; COLUMNS] = cells
+        .try_into()
+        .ok()
+        .filter(|cells: &[&str; COLUMNS]| cells[0] == run)?;
+    let number = |at: usize| cells[at].parse::<f64>().ok();
+    let score = |at| {
+        let (loss, accuracy) = (number(at)?, number(at + 1)?);
+        Some(Score { loss, accuracy })
+    };
+    Some(Epoch {
+        number: cells[1].parse().ok()?,
+        batch: score(2)?,
+        train: score(4),
+        validation: score(6),
+        test: score(8)?,
+        learning_rate: number(10)?,
+        seconds: number(11)?,
+        samples_per_second: number(12)?,
+    })
 }
 
 #[cfg(test)]
@@ -85,7 +153,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_row_has_the_header_s_columns() {
+    fn a_row_has_the_header_s_columns_and_reads_back() {
         let score = Score {
             loss: 0.5,
             accuracy: 1.0,
@@ -93,8 +161,10 @@ mod tests {
         let epoch = Epoch {
             number: 3,
             batch: score,
-            train: score,
+            train: Some(score),
+            validation: None,
             test: score,
+            learning_rate: 0.001,
             seconds: 1.25,
             samples_per_second: 10.0,
         };
@@ -102,7 +172,9 @@ mod tests {
         assert_eq!(row.matches(',').count(), HEADER.matches(',').count());
         assert_eq!(
             row,
-            "dropout,3,0.500000,1.000000,0.500000,1.000000,0.500000,1.000000,1.250000,10.0\n"
+            "dropout,3,0.500000,1.000000,0.500000,1.000000,,,0.500000,1.000000,0.001,1.250000,10.0\n"
         );
+        assert_eq!(parse(row.trim_end(), "dropout"), Some(epoch));
+        assert_eq!(parse(row.trim_end(), "no dropout"), None);
     }
 }

@@ -10,11 +10,20 @@ use crate::failure::Failure;
 pub(crate) const METRICS: &str = "metrics.csv";
 pub(crate) const CURVES: &str = "curves.svg";
 pub(crate) const SUMMARY: &str = "summary.json";
+pub(crate) const CONFIG: &str = "config.toml";
+/// All that is needed to go on.
+pub(crate) const LAST: &str = "last.safetensors";
+/// The model of the best epoch.
+pub(crate) const BEST: &str = "best.safetensors";
+/// The model that training came to.
+pub(crate) const MODEL: &str = "model.safetensors";
+
+const ALL: [&str; 7] = [METRICS, CURVES, SUMMARY, CONFIG, LAST, BEST, MODEL];
 
 /// The name of a run's folder.
 #[derive(Clone, Debug)]
 pub(crate) enum FolderName {
-    /// The user's: an existing folder's three files are replaced.
+    /// The user's: an existing folder's results are replaced.
     Given(String),
     /// Ours: a number is added until no such folder exists.
     Free(String),
@@ -48,6 +57,12 @@ impl Folder {
         Ok(folder)
     }
 
+    /// The folder of a run that goes on.
+    pub(crate) fn existing(path: &Path) -> Self {
+        let (path, made, kept) = (path.to_owned(), Vec::new(), true);
+        Self { path, made, kept }
+    }
+
     /// The folder.
     pub(crate) fn path(&self) -> &Path {
         &self.path
@@ -56,7 +71,10 @@ impl Folder {
     /// There is something to show: the folder stays. Results of an earlier run under the same name are
     /// removed only now, since they do not belong to what will be written.
     pub(crate) fn keep(&mut self) -> Result<(), Failure> {
-        for name in [METRICS, CURVES, SUMMARY] {
+        if self.kept {
+            return Ok(());
+        }
+        for name in ALL {
             let path = self.path.join(name);
             remove(&path).map_err(Failure::write(&path))?;
         }

@@ -203,7 +203,7 @@ fn an_npz_file_holds_features_and_labels() {
         zip::CompressionMethod::Deflated,
     ] {
         let examples = from_npz(Cursor::new(npz(&arrays, method))).expect("a good file");
-        assert_eq!((examples.features, examples.classes), (3, 2));
+        assert_eq!((examples.features, examples.classes.len()), (3, 2));
         assert_eq!(examples.train.x, [1.0, 2.0, 3.0, 4.0, -1.0, 6.0]);
         assert_eq!(examples.train.labels, [1, 0]);
         assert_eq!(examples.test, None);
@@ -224,7 +224,7 @@ fn an_npz_file_may_hold_a_test_part() {
         ("y_test", &last),
     ];
     let examples = read_npz(&arrays).expect("a good file");
-    assert_eq!((examples.features, examples.classes), (3, 3));
+    assert_eq!((examples.features, examples.classes.len()), (3, 3));
     assert_eq!(examples.train.labels, [0, 1]);
     let test = examples.test.expect("a test part");
     assert_eq!((test.x, test.labels), (vec![1.0, 0.0, 1.0], vec![2]));

@@ -1,80 +1,19 @@
 //! The command as a user runs it: files, exit codes, messages.
 
+#[path = "support/home.rs"]
+#[allow(dead_code, reason = "each test uses what it needs")]
+mod home;
+
 use std::fs;
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
-use tempfile::TempDir;
-
-/// The command in an empty folder of its own.
-struct Home(TempDir);
-
-impl Home {
-    fn new() -> Self {
-        Self(tempfile::tempdir().expect("a temporary folder"))
-    }
-
-    fn path(&self) -> &Path {
-        self.0.path()
-    }
-
-    fn write(&self, name: &str, content: impl AsRef<[u8]>) {
-        fs::write(self.path().join(name), content).expect("the folder can be written");
-    }
-
-    fn command(&self, flags: &str) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_elision"));
-        command
-            .current_dir(self.path())
-            .args(flags.split_whitespace())
-            // Nothing that was fetched onto this machine takes part.
-            .env("ELISION_DATA", self.path().join("fetched"))
-            .stdin(Stdio::null());
-        command
-    }
-
-    fn run(&self, flags: &str) -> Output {
-        self.command(flags).output().expect("the command starts")
-    }
-
-    /// Expects a one-line error, exit code 2 and nothing written.
-    #[track_caller]
-    fn fails(&self, flags: &str) -> String {
-        let before = self.files();
-        let output = self.run(flags);
-        let message = String::from_utf8(output.stderr).expect("messages are UTF-8");
-        assert_eq!(output.status.code(), Some(2), "{flags}: {message}");
-        assert_eq!(message.matches('\n').count(), 1, "{flags}: {message:?}");
-        assert!(output.stdout.is_empty(), "{flags}");
-        assert_eq!(self.files(), before, "{flags}: something was left behind");
-        message
-    }
-
-    fn files(&self) -> Vec<String> {
-        let mut names: Vec<String> = fs::read_dir(self.path())
-            .expect("it is there")
-            .map(|entry| {
-                entry
-                    .expect("it is there")
-                    .file_name()
-                    .to_string_lossy()
-                    .into_owned()
-            })
-            .collect();
-        names.sort();
-        names
-    }
-
-    fn read(&self, name: &str) -> String {
-        fs::read_to_string(self.path().join(name)).expect("the file was written")
-    }
-}
+use home::Home;
 
 /// Two epochs of a small network.
 const TINY: &str = "--layers 16 --epochs 2 --batch 128 --threads 1";
 
 #[test]
-fn a_run_writes_its_three_files() {
+fn a_run_writes_its_files() {
     let home = Home::new();
     let output = home.run(TINY);
     assert!(
@@ -105,7 +44,17 @@ fn a_run_writes_its_three_files() {
         .map(|entry| entry.expect("it is there").file_name())
         .collect();
     files.sort();
-    assert_eq!(files, ["curves.svg", "metrics.csv", "summary.json"]);
+    assert_eq!(
+        files,
+        [
+            "config.toml",
+            "curves.svg",
+            "last.safetensors",
+            "metrics.csv",
+            "model.safetensors",
+            "summary.json"
+        ]
+    );
 }
 
 #[test]
@@ -161,7 +110,7 @@ fn the_same_seed_gives_the_same_numbers_for_any_number_of_threads() {
         );
         let metrics = home.read(&format!("runs/{name}/metrics.csv"));
         // All columns but the times.
-        let row = |line: &str| line.split(',').take(8).collect::<Vec<_>>().join(",");
+        let row = |line: &str| line.split(',').take(11).collect::<Vec<_>>().join(",");
         metrics.lines().map(row).collect::<Vec<_>>()
     };
     let one = numbers("--threads 1", "a");

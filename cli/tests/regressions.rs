@@ -37,3 +37,8 @@ fn csv_reader() {
 fn npy_reader() {
     replay("npy_reader", fuzz::npy_reader::run);
 }
+
+#[test]
+fn config_reader() {
+    replay("config_reader", fuzz::config_reader::run);
+}

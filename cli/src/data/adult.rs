@@ -46,7 +46,7 @@ pub(super) fn load(folder: &Path) -> Result<Raw, Located> {
     }
     Ok(Raw {
         name: "adult".to_owned(),
-        classes: CLASSES.len(),
+        classes: CLASSES.map(str::to_owned).to_vec(),
         scaling: Scaling::Fitted(COLUMNS.map(|(_, column)| column).to_vec()),
         train,
         test,

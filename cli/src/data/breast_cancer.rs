@@ -26,7 +26,7 @@ pub(super) fn load() -> Result<Raw, Fault> {
     let (train, test) = split(&table.rows, table.features(), pick)?;
     Ok(Raw {
         name: "breast-cancer".to_owned(),
-        classes: table.classes.len(),
+        classes: ["malignant", "benign"].map(str::to_owned).to_vec(),
         scaling: Scaling::Fitted(vec![Column::Number; table.features()]),
         train,
         test,
@@ -41,7 +41,7 @@ mod tests {
     fn the_embedded_set_is_whole() {
         let raw = load().expect("the embedded file is good");
         assert_eq!((raw.train.rows(), raw.test.rows()), (426, 143));
-        assert_eq!((raw.columns(), raw.classes), (30, 2));
+        assert_eq!((raw.columns(), raw.classes.len()), (30, 2));
         let labels = raw.train.labels.iter().chain(&raw.test.labels);
         assert_eq!(labels.filter(|&&label| label == 0).count(), 212);
         // The smallest and largest mean radius, as the authors state them.

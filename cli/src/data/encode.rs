@@ -1,5 +1,7 @@
 //! Features as the network sees them.
 
+use serde::{Deserialize, Serialize};
+
 use super::Normal;
 
 /// What a column of features holds.
@@ -12,7 +14,8 @@ pub enum Column {
 }
 
 /// Measurements become standard, categories one-hot, both as the rows have them that it was fitted to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Encoder {
     normal: Normal,
     /// For each column of categories those that occur, ascending; `None` for measurements.
@@ -37,6 +40,20 @@ impl Encoder {
             normal: Normal::fit(x, columns.len()),
             categories: columns.iter().enumerate().map(seen).collect(),
         }
+    }
+
+    /// Columns of a row.
+    #[must_use]
+    pub fn columns(&self) -> usize {
+        self.categories.len()
+    }
+
+    /// Whether there are as many of everything, and no category twice.
+    pub(super) fn is_sound(&self) -> bool {
+        let ascends = |seen: &Vec<u32>| seen.is_sorted_by(|a, b| a < b);
+        self.columns() > 0
+            && self.normal.columns() == Some(self.columns())
+            && self.categories.iter().flatten().all(ascends)
     }
 
     /// Features of an encoded row.

@@ -15,8 +15,8 @@ use super::{Fault, Located, Part, file};
 pub struct Examples {
     /// Features of a row.
     pub features: usize,
-    /// Number of classes.
-    pub classes: usize,
+    /// The classes.
+    pub classes: Vec<String>,
     /// The training rows, or all rows if there are no others.
     pub train: Part,
     /// The test rows, if the file holds them apart.
@@ -78,6 +78,10 @@ fn classes(train: &Side, test: Option<&Side>) -> Result<Vec<i64>, NpyFault> {
     Ok(classes.into_iter().collect())
 }
 
+fn named(classes: &[i64]) -> Vec<String> {
+    classes.iter().map(i64::to_string).collect()
+}
+
 /// Reads the features in `x` and the labels in `y`, each one NPY file.
 pub(super) fn from_npy(x: &Path, y: &Path) -> Result<Examples, Located> {
     let at_x = |fault| Located::new(x, fault);
@@ -88,7 +92,7 @@ pub(super) fn from_npy(x: &Path, y: &Path) -> Result<Examples, Located> {
     let classes = classes(&side, None).map_err(at_y)?;
     Ok(Examples {
         features: side.features,
-        classes: classes.len(),
+        classes: named(&classes),
         train: side.part(&classes),
         test: None,
     })
@@ -128,7 +132,7 @@ fn numbered(train: Side, test: Option<Side>, labels: &'static str) -> Result<Exa
     let classes = classes(&train, test.as_ref()).map_err(in_array(labels))?;
     Ok(Examples {
         features: train.features,
-        classes: classes.len(),
+        classes: named(&classes),
         train: train.part(&classes),
         test: test.map(|test| test.part(&classes)),
     })

@@ -25,7 +25,7 @@ pub(super) fn load(name: &str, folder: &Path) -> Result<Raw, Located> {
     }
     Ok(Raw {
         name: name.to_owned(),
-        classes: CLASSES,
+        classes: classes(name),
         scaling: Scaling::Divided {
             features,
             by: WHITE,
@@ -33,6 +33,27 @@ pub(super) fn load(name: &str, folder: &Path) -> Result<Raw, Located> {
         train,
         test,
     })
+}
+
+/// What the authors of fashion-mnist call theirs; other sets have digits.
+const FASHION: [&str; CLASSES] = [
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+];
+
+fn classes(set: &str) -> Vec<String> {
+    match set {
+        "fashion-mnist" => FASHION.map(str::to_owned).to_vec(),
+        _ => (0..CLASSES).map(|class| class.to_string()).collect(),
+    }
 }
 
 #[derive(Clone, Copy)]

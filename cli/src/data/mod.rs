@@ -16,6 +16,7 @@ pub mod idx;
 mod mnist;
 mod normal;
 pub mod npy;
+mod preparation;
 mod raw;
 mod source;
 mod split;
@@ -27,7 +28,9 @@ pub use encode::{Column, Encoder};
 pub use examples::{Examples, from_npz};
 pub use file::decoded;
 pub use normal::Normal;
-use raw::{Raw, Scaling};
+pub use preparation::Preparation;
+pub(crate) use raw::Raw;
+use raw::Scaling;
 pub use source::Source;
 pub use split::{HoldOut, Pick, hold_out, split};
 
@@ -55,8 +58,10 @@ pub struct Dataset {
     pub name: String,
     /// Features of a row.
     pub features: usize,
-    /// Number of classes.
-    pub classes: usize,
+    /// The classes, in the order of their numbers.
+    pub classes: Vec<String>,
+    /// What made the network's features of those in the file.
+    pub preparation: Preparation,
     /// What the network learns from.
     pub train: Part,
     /// What choices are made by, if rows were held out for that.

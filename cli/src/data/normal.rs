@@ -1,7 +1,10 @@
 //! Scaling of features.
 
+use serde::{Deserialize, Serialize};
+
 /// The mean and spread of each feature of the training rows. Nothing of the test rows enters.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Normal {
     mean: Vec<f64>,
     inverse_spread: Vec<f64>,
@@ -32,6 +35,11 @@ impl Normal {
             mean,
             inverse_spread,
         }
+    }
+
+    /// The number of columns, if there are as many means as spreads.
+    pub(super) fn columns(&self) -> Option<usize> {
+        (self.mean.len() == self.inverse_spread.len()).then_some(self.mean.len())
     }
 
     /// Scales row-major rows to mean 0 and variance 1 as the fitted rows have them.

@@ -1,14 +1,14 @@
 //! Rows as the files have them, and the step from there to what a network learns from.
 
-use super::{Column, Dataset, Encoder, Fault, HoldOut, Part, hold_out};
+use super::{Column, Dataset, Encoder, Fault, HoldOut, Part, Preparation, hold_out};
 
 /// A data set before it is scaled.
-pub(super) struct Raw {
-    pub(super) name: String,
-    pub(super) classes: usize,
+pub(crate) struct Raw {
+    pub(crate) name: String,
+    pub(crate) classes: Vec<String>,
     pub(super) scaling: Scaling,
-    pub(super) train: Part,
-    pub(super) test: Part,
+    pub(crate) train: Part,
+    pub(crate) test: Part,
 }
 
 /// How features are scaled.
@@ -21,7 +21,7 @@ pub(super) enum Scaling {
 
 impl Raw {
     /// Columns of a row, before it is scaled.
-    pub(super) fn columns(&self) -> usize {
+    pub(crate) fn columns(&self) -> usize {
         match &self.scaling {
             Scaling::Divided { features, .. } => *features,
             Scaling::Fitted(columns) => columns.len(),
@@ -39,25 +39,18 @@ impl Raw {
             }
         };
         let mut test = self.test;
-        let features = match self.scaling {
-            Scaling::Divided { features, by } => {
-                for part in [&mut train, &mut test].into_iter().chain(&mut validation) {
-                    part.x.iter_mut().for_each(|x| *x /= by);
-                }
-                features
-            }
-            Scaling::Fitted(columns) => {
-                let encoder = Encoder::fit(&train.x, &columns);
-                for part in [&mut train, &mut test].into_iter().chain(&mut validation) {
-                    part.x = encoder.apply(&part.x);
-                }
-                encoder.features()
-            }
+        let preparation = match self.scaling {
+            Scaling::Divided { features, by } => Preparation::Divided { features, by },
+            Scaling::Fitted(columns) => Preparation::Encoded(Encoder::fit(&train.x, &columns)),
         };
+        for part in [&mut train, &mut test].into_iter().chain(&mut validation) {
+            part.x = preparation.apply(std::mem::take(&mut part.x));
+        }
         Ok(Dataset {
             name: self.name,
-            features,
+            features: preparation.features(),
             classes: self.classes,
+            preparation,
             train,
             validation,
             test,

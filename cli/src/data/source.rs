@@ -75,7 +75,8 @@ impl Source {
             .map_err(|fault| Located::new(self.path(), fault))
     }
 
-    fn raw(&self) -> Result<Raw, Located> {
+    /// The rows as the files have them.
+    pub(crate) fn raw(&self) -> Result<Raw, Located> {
         let at = |fault| Located::new(self.path(), fault);
         match self {
             Self::Digits => digits::load().map_err(at),
@@ -124,7 +125,7 @@ fn load_csv(path: &Path, layout: &table::Layout, pick: Pick) -> Result<Raw, Loca
     let (train, test) = split(&table.rows, table.features(), pick).map_err(at)?;
     Ok(Raw {
         name: file::stem(path),
-        classes: table.classes.len(),
+        classes: table.classes.clone(),
         scaling: Scaling::Fitted(vec![Column::Number; table.features()]),
         train,
         test,

@@ -46,12 +46,16 @@ fn numbers(array: &Array) {
 }
 
 fn check(examples: &Examples) {
-    assert!(examples.features > 0 && examples.classes > 1);
+    assert!(examples.features > 0 && examples.classes.len() > 1);
     let sound = |part: &Part| {
         assert!(part.rows() > 0);
         assert_eq!(part.x.len(), part.rows() * examples.features);
-        let classes = examples.classes;
-        assert!(part.labels.iter().all(|&label| (label as usize) < classes));
+        let classes = &examples.classes;
+        assert!(
+            part.labels
+                .iter()
+                .all(|&label| (label as usize) < classes.len())
+        );
     };
     sound(&examples.train);
     examples.test.iter().for_each(sound);

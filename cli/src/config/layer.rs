@@ -1,0 +1,25 @@
+//! A layer with its name.
+
+use serde::{Deserialize, Serialize};
+
+use super::Kind;
+use super::table::LayerTable;
+
+/// A layer.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "LayerTable", into = "LayerTable")]
+pub struct Layer {
+    /// Tells its weights and masks from those of others.
+    pub name: String,
+    /// What it is.
+    pub kind: Kind,
+}
+
+impl Layer {
+    /// A layer with a name.
+    #[must_use]
+    pub fn new(name: impl Into<String>, kind: Kind) -> Self {
+        let name = name.into();
+        Self { name, kind }
+    }
+}

@@ -1,0 +1,69 @@
+//! The section `[model]`.
+
+use serde::{Deserialize, Serialize};
+
+use super::{InitWord, Kind, Layer, words};
+
+/// What learns: layers one after the other.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Model {
+    /// The shape of a sample, `[height, width, channels]` for images; a flat row of features if it is not said.
+    pub input: Option<Vec<usize>>,
+    /// How the weights begin.
+    #[serde(default, with = "words")]
+    pub init: InitWord,
+    /// The layers, in their order.
+    pub layers: Vec<Layer>,
+}
+
+impl Model {
+    /// The drop probabilities that are given, in the order of the layers.
+    pub(crate) fn rates(&self) -> Vec<f64> {
+        let mut rates = Vec::new();
+        collect(&self.layers, &mut rates);
+        rates
+    }
+
+    /// Calls `f` with each of them.
+    pub(crate) fn for_each_rate_mut(&mut self, f: &mut dyn FnMut(&mut f64)) {
+        change(&mut self.layers, f);
+    }
+
+    /// The drop probability of the input, if the model begins with a layer of dropout.
+    pub(crate) fn input_rate_mut(&mut self) -> Option<&mut f64> {
+        match self.layers.first_mut() {
+            Some(Layer {
+                kind: Kind::Dropout(rate),
+                ..
+            }) => Some(rate),
+            _ => None,
+        }
+    }
+
+    /// Whether the model begins with a layer of dropout, whose rate is then the first.
+    pub(crate) fn drops_input(&self) -> bool {
+        let first = self.layers.first();
+        first.is_some_and(|layer| matches!(layer.kind, Kind::Dropout(_)))
+    }
+}
+
+fn collect(layers: &[Layer], rates: &mut Vec<f64>) {
+    for layer in layers {
+        rates.extend(layer.kind.rate());
+        if let Kind::Residual(inner) = &layer.kind {
+            collect(inner, rates);
+        }
+    }
+}
+
+fn change(layers: &mut [Layer], f: &mut dyn FnMut(&mut f64)) {
+    for layer in layers {
+        if let Some(rate) = layer.kind.rate_mut() {
+            f(rate);
+        }
+        if let Kind::Residual(inner) = &mut layer.kind {
+            change(inner, f);
+        }
+    }
+}
