@@ -12,7 +12,7 @@ use crate::tensor::{View, ViewMut};
 /// The mean over a batch of -ln softmax(row)\[label\], for `logits` of shape [batch, classes]; if `grad` is
 /// given, it receives the gradient of that mean: (softmax(row) - onehot(label)) / batch.
 ///
-/// The exponentials and their sum are those of [`softmax`]; the loss of each row and the mean are then
+/// The exponentials and their sum are those of [`softmax`](crate::ops::softmax); the loss of each row and the mean are then
 /// computed in f64. A row without a softmax has the loss NaN, and so does the batch.
 ///
 /// ```
