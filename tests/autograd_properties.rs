@@ -4,7 +4,8 @@ mod support;
 #[path = "support/twins.rs"]
 mod twins;
 
-use elision::autograd::{Tape, Var};
+use elision::autograd::{Fused, Tape, Var};
+use elision::ops::{Conv2d, Window};
 use elision::reference::tape as naive;
 use elision::{Activation, Dropout, Isa, Key, Mask, Tensor, broadcast_shapes};
 use proptest::prelude::*;
@@ -16,6 +17,9 @@ const MOST_ELEMENTS: usize = 300;
 
 /// Values above this size are scaled down, so that products of products stay tame.
 const TAME: f64 = 2.0;
+
+/// Added to variances: so much that values which hardly differ stay so.
+const EPS: f32 = 0.1;
 
 /// What a graph is made of: leaves, then operations that pick their operands among all values before them.
 #[derive(Clone, Debug)]
@@ -34,7 +38,7 @@ fn plans() -> impl Strategy<Value = Plan> {
     let shape = prop::collection::vec(prop::sample::select(vec![1_usize, 2, 3, 5]), 0..4);
     let kind = prop::sample::select(vec![Leaf::Variable, Leaf::Variable, Leaf::Constant]);
     let leaves = prop::collection::vec((shape, kind), 1..5);
-    let steps = prop::collection::vec((0_usize..14, 0_usize..1000, 0_usize..1000), 5..16);
+    let steps = prop::collection::vec((0_usize..18, 0_usize..1000, 0_usize..1000), 5..16);
     (leaves, steps).prop_map(|(leaves, steps)| Plan { leaves, steps })
 }
 
@@ -135,6 +139,10 @@ impl Graph {
                 self.unary(&x, |x| x.transpose(i, j), |t, x| t.transpose(x, i, j))
             }
             12 => self.dropout(&x, b),
+            13 if rank > 0 => self.row_norm(&x, b),
+            14 if rank > 1 => self.batch_norm(&x),
+            15 => self.loss_of(&x, b),
+            16 if rank == 3 => self.images(&x, b),
             // x times itself, turned.
             _ if rank == 2 => self.unary(
                 &x,
@@ -223,6 +231,130 @@ impl Graph {
             .to_bools();
         let scale = f64::from(dropout.scale());
         self.unary(x, |x| x.dropout(&dropout), |t, x| t.mask(x, &kept, scale))
+    }
+
+    /// A gain for each feature of the last axis: a leaf.
+    fn gain(&mut self, x: &Twin, seed: u64) -> Twin {
+        let features = x.var.shape()[x.var.rank() - 1];
+        self.leaf(noise(&[features], seed), Leaf::Variable);
+        self.values.last().cloned().expect("the leaf")
+    }
+
+    fn row_norm(&mut self, x: &Twin, b: usize) -> Twin {
+        let (gain, bias) = (self.gain(x, 21), self.gain(x, 22));
+        let (a, eps) = (x.naive, f64::from(EPS));
+        let (var, naive) = match b % 2 {
+            0 => (
+                x.var.layer_norm(&gain.var, &bias.var, EPS),
+                self.naive.layer_norm(a, gain.naive, bias.naive, eps),
+            ),
+            _ => (
+                x.var.rms_norm(&gain.var, EPS),
+                self.naive.rms_norm(a, gain.naive, eps),
+            ),
+        };
+        let var = var.unwrap();
+        Twin { var, naive }
+    }
+
+    /// Of a batch, or of itself if there is one sample alone.
+    fn batch_norm(&mut self, x: &Twin) -> Twin {
+        let shape = x.var.shape();
+        if shape[..shape.len() - 1].iter().product::<usize>() < 2 {
+            return x.clone();
+        }
+        let (gain, bias) = (self.gain(x, 23), self.gain(x, 24));
+        let (var, _) = x.var.batch_norm(&gain.var, &bias.var, EPS).unwrap();
+        let eps = f64::from(EPS);
+        let naive = self.naive.batch_norm(x.naive, gain.naive, bias.naive, eps);
+        Twin { var, naive }
+    }
+
+    fn loss_of(&mut self, x: &Twin, b: usize) -> Twin {
+        let target = noise(x.var.shape(), 25);
+        match (b % 4, x.var.shape()) {
+            (0, &[rows, classes]) => {
+                let labels: Vec<u32> = (0..rows).map(|i| ((b + i) % classes) as u32).collect();
+                self.unary(
+                    x,
+                    |x| x.cross_entropy(&labels, 0.1),
+                    |t, x| t.cross_entropy(x, &labels, 0.1),
+                )
+            }
+            (1, _) => self.unary(
+                x,
+                |x| x.mean_squared_error(&x.scale(-0.5)?),
+                |t, x| {
+                    let other = t.scale(x, -0.5);
+                    t.mse(x, other)
+                },
+            ),
+            (2, _) => self.unary(
+                x,
+                |x| x.gaussian_nll(x, &x.tape().constant(target.clone())),
+                |t, x| {
+                    let target = t.leaf(array(&target));
+                    t.gaussian_nll(x, x, target)
+                },
+            ),
+            _ => {
+                let target = target.as_slice().iter().map(|x| x.abs()).collect();
+                let target = Tensor::from_vec(target, x.var.shape()).unwrap();
+                self.unary(
+                    x,
+                    |x| x.binary_cross_entropy_with_logits(&x.tape().constant(target.clone())),
+                    |t, x| {
+                        let target = t.leaf(array(&target));
+                        t.bce_with_logits(x, target)
+                    },
+                )
+            }
+        }
+    }
+
+    /// Height, width and channels of one image: filters that are a leaf, or means of windows.
+    fn images(&mut self, x: &Twin, b: usize) -> Twin {
+        let &[h, w, channels] = x.var.shape() else {
+            return x.clone();
+        };
+        let image = self.unary(
+            x,
+            |x| x.reshape(&[1, h, w, channels]),
+            |t, x| t.reshape(x, &[1, h, w, channels]),
+        );
+        let window = Window::new([h.min(2), w.min(3)]).padding([0, 1]);
+        if b.is_multiple_of(2) {
+            let pool = naive::Pool2d {
+                kernel: window.kernel,
+                stride: window.stride,
+                padding: window.padding,
+            };
+            return self.unary(
+                &image,
+                |x| x.avg_pool2d(&window),
+                |t, x| t.avg_pool2d(x, pool),
+            );
+        }
+        let filters = noise(&[2, h.min(2), w.min(3), channels], 26);
+        self.leaf(filters, Leaf::Variable);
+        let filters = self.values.last().cloned().expect("the leaf");
+        let conv = naive::Conv2d {
+            stride: window.stride,
+            padding: window.padding,
+            dilation: window.dilation,
+            groups: 1,
+        };
+        let fused = Fused {
+            activation: Activation::Tanh,
+            dropout: None,
+        };
+        let var = image
+            .var
+            .conv2d(&filters.var, None, &Conv2d::new(window), &fused);
+        let naive = self.naive.conv2d(image.naive, filters.naive, conv);
+        let naive = self.naive.activate(naive, Activation::Tanh);
+        let var = var.unwrap();
+        Twin { var, naive }
     }
 
     /// The sum of the means of the last values; a leaf that no path reaches has no gradient.

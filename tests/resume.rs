@@ -5,7 +5,7 @@ mod support;
 mod training;
 
 use elision::autograd::Parameter;
-use elision::nn::{Layer, Sequential};
+use elision::nn::{BatchNorm, Layer, Linear, Sequential};
 use elision::train::{
     Callback, Checkpoint, Control, Fit, Loss, Optimizer, OptimizerConfig, Progress, Rule, Trainer,
 };
@@ -94,6 +94,43 @@ fn a_parameter_that_was_frozen_goes_on_too() {
         let checkpoint = travelled(thawing(stop, None).checkpoint().unwrap());
         let resumed = thawing(8, Some(&checkpoint));
         assert_eq!(weights(resumed.model()), weights(whole.model()), "{stop}");
+    }
+}
+
+/// A network with state of its own: running statistics, and units that are dropped.
+fn with_state() -> Trainer<Sequential> {
+    let key = Key::new(7);
+    let model = Sequential::new()
+        .with("hidden", Linear::new(5, 12, key).unwrap())
+        .and_then(|model| model.with("norm", BatchNorm::new(12)?))
+        .and_then(|model| model.with("units", Linear::new(12, 12, key)?.unit_dropout(0.4)?))
+        .and_then(|model| model.with("output", Linear::new(12, 3, key)?))
+        .unwrap();
+    let optimizer = Optimizer::new(adam(0.01)).unwrap();
+    Trainer::new(model, optimizer, CLASSES, key)
+}
+
+#[test]
+fn running_statistics_go_on_too() {
+    let samples = clusters(20);
+    let steps = |trainer: &mut Trainer<Sequential>, steps: u64| {
+        for _ in 0..steps {
+            trainer.step(samples.x(), &samples.target()).unwrap();
+        }
+    };
+    let mut whole = with_state();
+    steps(&mut whole, 6);
+    let before = weights(with_state().model());
+    assert_ne!(weights(whole.model()), before);
+    for stop in [1, 4] {
+        let mut first = with_state();
+        steps(&mut first, stop);
+        let mut second = with_state();
+        second
+            .restore(&travelled(first.checkpoint().unwrap()))
+            .unwrap();
+        steps(&mut second, 6 - stop);
+        assert_eq!(second.checkpoint(), whole.checkpoint(), "{stop}");
     }
 }
 

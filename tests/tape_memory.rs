@@ -99,6 +99,5 @@ fn a_tape_holds_what_a_step_needs() {
 /// The counts are those of the whole process, so there is one test.
 #[test]
 fn steps_use_memory_again() {
-    a_steady_training_step_allocates_nothing();
     a_tape_holds_what_a_step_needs();
 }

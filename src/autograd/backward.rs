@@ -7,7 +7,7 @@ use super::gradients::Gradients;
 use super::parameter::LeafId;
 use super::pool::{Buffer, Charge, Pool};
 use super::saves::{KeptBytes, Saves};
-use super::tape::Note;
+use super::tape::{Note, Tape};
 use super::value::Value;
 use super::var::Var;
 use crate::error::{Error, Result};
@@ -22,6 +22,43 @@ pub struct Step<'a> {
     pub inputs: &'a [&'a Var],
     /// What it made.
     pub output: Value,
+}
+
+impl Step<'_> {
+    /// Notes the operation on the tape of its inputs: its output becomes a variable. `backward` is given what was
+    /// saved, the gradient of the output, and where the gradients of the inputs go. Nothing is noted, and `saved` freed,
+    /// if no input needs a gradient.
+    ///
+    /// ```
+    /// use elision::{Result, autograd::{Step, Tape, Value, Var}, ops};
+    ///
+    /// /// e^x; the output is its own derivative.
+    /// fn exp(x: &Var) -> Result<Var> {
+    ///     let mut y = x.tape().buffer(x.shape())?;
+    ///     ops::exp_into(x, &mut *y)?;
+    ///     let y = Value::from(y);
+    ///     let step = Step { op: "exp", inputs: &[x], output: y.clone() };
+    ///     step.record(y, |y, dy, gradients| {
+    ///         let mut dx = gradients.buffer(dy.shape())?;
+    ///         ops::mul_into(&dy, &y, &mut *dx)?;
+    ///         gradients.add(0, dx)
+    ///     })
+    /// }
+    /// # let tape = Tape::new();
+    /// # let x = tape.variable(elision::Tensor::full(&[1], 0.0)?);
+    /// # assert_eq!(exp(&x)?.sum()?.backward()?.of(&x).unwrap().as_slice(), Some(&[1.0][..]));
+    /// # Ok::<(), elision::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`Tape::of`].
+    pub fn record<S: Saves + 'static>(
+        self,
+        saved: S,
+        backward: impl FnOnce(S, Value, &mut InputGradients<'_>) -> Result<()> + 'static,
+    ) -> Result<Var> {
+        Ok(Tape::of(self.inputs)?.record(self, saved, backward))
+    }
 }
 
 /// A note of a tape.
@@ -176,7 +213,7 @@ impl InputGradients<'_> {
 
 /// The gradients of all leaves below `output`, given the gradient of `output`; the notes are freed on the way.
 pub(super) fn sweep(output: &Var, gradient: Value) -> Result<Gradients> {
-    let tape = super::Tape::of(&[output])?;
+    let tape = Tape::of(&[output])?;
     let Some(last) = output.node() else {
         return Err(Error::Unsupported("no gradient reaches a constant"));
     };

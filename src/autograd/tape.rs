@@ -213,32 +213,9 @@ impl Tape {
         }
     }
 
-    /// Notes an operation: its output becomes a variable. `backward` is given what was saved, the gradient of the
-    /// output, and where the gradients of the inputs go. Nothing is noted, and `saved` freed, if no input needs
-    /// a gradient.
-    ///
-    /// ```
-    /// use elision::{Result, autograd::{Step, Tape, Value, Var}, ops};
-    ///
-    /// /// e^x; the output is its own derivative.
-    /// fn exp(x: &Var) -> Result<Var> {
-    ///     let tape = Tape::of(&[x])?;
-    ///     let mut y = tape.buffer(x.shape())?;
-    ///     ops::exp_into(x, &mut *y)?;
-    ///     let y = Value::from(y);
-    ///     let step = Step { op: "exp", inputs: &[x], output: y.clone() };
-    ///     Ok(tape.record(step, y, |y, dy, gradients| {
-    ///         let mut dx = gradients.buffer(dy.shape())?;
-    ///         ops::mul_into(&dy, &y, &mut *dx)?;
-    ///         gradients.add(0, dx)
-    ///     }))
-    /// }
-    /// # let tape = Tape::new();
-    /// # let x = tape.variable(elision::Tensor::full(&[1], 0.0)?);
-    /// # assert_eq!(exp(&x)?.sum()?.backward()?.of(&x).unwrap().as_slice(), Some(&[1.0][..]));
-    /// # Ok::<(), elision::Error>(())
-    /// ```
-    pub fn record<S: Saves + 'static>(
+    /// Notes an operation on checked inputs: its output becomes a variable. Nothing is noted, and `saved` freed, if no
+    /// input needs a gradient.
+    pub(super) fn record<S: Saves + 'static>(
         &self,
         step: Step<'_>,
         saved: S,

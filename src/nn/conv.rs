@@ -52,6 +52,9 @@ impl Conv2d {
         groups: usize,
         key: Key,
     ) -> Result<Self> {
+        if inputs == 0 || filters == 0 {
+            return Err(Error::Empty("a convolution"));
+        }
         if groups == 0 || !inputs.is_multiple_of(groups) || !filters.is_multiple_of(groups) {
             let (what, value) = ("number of groups of a convolution", groups as f64);
             return Err(Error::Number { what, value });

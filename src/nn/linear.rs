@@ -5,7 +5,7 @@ use super::pass::Pass;
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Var};
 use crate::dropout::Dropout;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::mask::UnitMask;
 use crate::nn::Init;
@@ -37,9 +37,11 @@ impl Linear {
     /// A layer without activation or dropout.
     ///
     /// # Errors
-    /// [`Error::Empty`](crate::Error::Empty) if there are no inputs or no units, [`Error::Overflow`](crate::Error::Overflow)
-    /// if the weights do not fit in memory.
+    /// [`Error::Empty`] if there are no inputs or no units, [`Error::Overflow`] if the weights do not fit in memory.
     pub fn new(inputs: usize, units: usize, key: Key) -> Result<Self> {
+        if inputs == 0 || units == 0 {
+            return Err(Error::Empty("a linear layer"));
+        }
         Ok(Self {
             weight: Parameter::new(Init::KaimingUniform.fill(&[units, inputs], key)?),
             bias: Some(Parameter::new(Tensor::zeros(&[units])?)),
@@ -75,7 +77,7 @@ impl Linear {
     /// The same with dropout of the outputs, after the activation.
     ///
     /// # Errors
-    /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
+    /// [`Error::Probability`] if `p` is none.
     pub fn dropout(mut self, p: f64) -> Result<Self> {
         self.set_rate(p)?;
         Ok(Self {
@@ -90,7 +92,7 @@ impl Linear {
     /// dropout, since a batch sees one network and not one a sample.
     ///
     /// # Errors
-    /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
+    /// [`Error::Probability`] if `p` is none.
     pub fn unit_dropout(mut self, p: f64) -> Result<Self> {
         self.set_rate(p)?;
         Ok(Self {

@@ -1,9 +1,10 @@
 //! The loop over epochs, without I/O.
 
 use super::batch::Batch;
+use super::callback::{Callback, Control, Epoch, History, Progress, Stopped};
 use super::data::shuffled;
 use super::samples::{Samples, Targets};
-use super::trainer::{Trainer, TrainerState};
+use super::trainer::Trainer;
 use super::watch::{Best, Watch};
 use crate::error::{Error, Result};
 use crate::nn::Layer;
@@ -60,96 +61,6 @@ impl Fit {
             Some(_) => Ok(()),
         }
     }
-}
-
-/// A step that was made.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Progress {
-    /// The epoch, from 1.
-    pub epoch: u64,
-    /// Steps done.
-    pub step: u64,
-    /// The batch of the epoch, from 1.
-    pub batch: u64,
-    /// The batches of an epoch.
-    pub batches: u64,
-    /// What the step saw.
-    pub train: Batch,
-    /// The learning rate of the step.
-    pub learning_rate: f64,
-}
-
-/// An epoch that is complete.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Epoch {
-    /// Its number, from 1.
-    pub epoch: u64,
-    /// Steps done.
-    pub step: u64,
-    /// What its steps saw: each before its change of the model, and with dropout. Of an epoch that was taken up in
-    /// its middle, those from there on.
-    pub train: Batch,
-    /// The validation part in evaluation.
-    pub validation: Option<Batch>,
-    /// The learning rate of the last step.
-    pub learning_rate: f64,
-}
-
-/// Whether to go on.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Control {
-    /// Go on.
-    #[default]
-    Continue,
-    /// Stop here.
-    Stop,
-}
-
-/// Is told how training goes, and may stop it.
-pub trait Callback {
-    /// Before each step: sets what depends on the number of steps done, such as drop probabilities.
-    ///
-    /// # Errors
-    /// Any; training then ends with it.
-    fn before_step(&mut self, _step: u64, _model: &mut dyn Layer) -> Result<()> {
-        Ok(())
-    }
-
-    /// After each step.
-    fn batch(&mut self, _progress: &Progress) -> Control {
-        Control::Continue
-    }
-
-    /// After each epoch.
-    ///
-    /// # Errors
-    /// Any; training then ends with it.
-    fn epoch(&mut self, _epoch: &Epoch, _trainer: &dyn TrainerState) -> Result<Control> {
-        Ok(Control::Continue)
-    }
-}
-
-/// Nothing is done.
-impl Callback for () {}
-
-/// Why training stopped before its last epoch.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stopped {
-    /// No epoch was better for too long.
-    Patience,
-    /// The callback said so.
-    Callback,
-}
-
-/// What training did.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct History {
-    /// The complete epochs.
-    pub epochs: Vec<Epoch>,
-    /// The number of the best of them, if there is a validation part.
-    pub best: Option<u64>,
-    /// Why it stopped before the last; `None` if it did not.
-    pub stopped: Option<Stopped>,
 }
 
 /// The batches of an epoch.

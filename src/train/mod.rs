@@ -6,6 +6,7 @@
 //! at any step.
 
 mod batch;
+mod callback;
 mod checkpoint;
 mod data;
 mod evaluate;
@@ -20,10 +21,11 @@ mod trainer;
 mod watch;
 
 pub use batch::Batch;
+pub use callback::{Callback, Control, Epoch, History, Progress, Stopped};
 pub use checkpoint::Checkpoint;
 pub use data::{gather_rows, shuffled};
 pub use evaluate::{evaluate, predict, reestimate_statistics};
-pub use fit::{Callback, Control, Epoch, Fit, History, Progress, Stopped};
+pub use fit::Fit;
 pub use loss::{Loss, Target};
 pub use optimizer::Optimizer;
 pub use rule::{OptimizerConfig, Rule};

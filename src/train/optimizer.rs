@@ -2,14 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use super::rule::{OptimizerConfig, Rule};
+use super::rule::{OptimizerConfig, Parameters, Rule};
 use crate::autograd::{Gradients, Parameter};
 use crate::error::{Error, Result, check_number};
 use crate::nn::Layer;
-use crate::ops::{
-    AdamParameters, SgdParameters, adam_step, clip_in_place, max_norm_rows_in_place, sgd_step,
-    squared_norm,
-};
+use crate::ops::{adam_step, clip_in_place, max_norm_rows_in_place, sgd_step, squared_norm};
 use crate::tensor::Tensor;
 
 /// The running means of one parameter.
@@ -145,6 +142,9 @@ impl Optimizer {
     }
 
     fn clip(&self, model: &dyn Layer, gradients: &mut Gradients) -> Result<()> {
+        if self.config.clip_value.is_none() && self.config.clip_norm.is_none() {
+            return Ok(());
+        }
         let parameters = model.named_parameters();
         if let Some(limit) = self.config.clip_value {
             for (_, parameter) in &parameters {
@@ -196,45 +196,19 @@ fn update(
     state.steps += 1;
     let w = parameter.value_mut();
     let is_weight = w.rank() >= 2;
-    let (weight_decay, l1) = match is_weight {
-        true => (config.weight_decay, config.l1),
-        false => (0.0, 0.0),
+    let penalties = match is_weight {
+        true => [config.weight_decay, config.l1],
+        false => [0.0; 2],
     };
     let first = state.first.as_mut_slice();
-    match (config.rule, &mut state.second) {
-        (Rule::Sgd { momentum, nesterov }, _) => {
-            let parameters = SgdParameters {
-                learning_rate,
-                momentum,
-                nesterov,
-                weight_decay,
-                l1,
-            };
-            sgd_step(w.as_mut_slice(), first, g, &parameters)?;
-        }
-        (
-            Rule::Adam {
-                beta1,
-                beta2,
-                epsilon,
-                decoupled,
-            },
-            Some(second),
-        ) => {
-            let parameters = AdamParameters {
-                learning_rate,
-                beta1,
-                beta2,
-                epsilon,
-                weight_decay,
-                decoupled,
-                l1,
+    match config.rule.parameters(learning_rate, penalties) {
+        Parameters::Sgd(parameters) => sgd_step(w.as_mut_slice(), first, g, &parameters)?,
+        Parameters::Adam(parameters) => {
+            let Some(second) = &mut state.second else {
+                return Err(Error::Unsupported("the state is another optimiser's"));
             };
             let means = [first, second.as_mut_slice()];
             adam_step(w.as_mut_slice(), means, g, &parameters, state.steps)?;
-        }
-        (Rule::Adam { .. }, None) => {
-            return Err(Error::Unsupported("the state is another optimiser's"));
         }
     }
     match config.max_norm {

@@ -61,27 +61,44 @@ impl Rule {
     }
 
     fn check(self) -> Result<()> {
+        match self.parameters(1.0, [0.0; 2]) {
+            Parameters::Sgd(parameters) => parameters.check(),
+            Parameters::Adam(parameters) => parameters.check(),
+        }
+    }
+
+    /// The rule at a learning rate, with weight decay and L1 penalty.
+    pub(super) fn parameters(self, learning_rate: f32, [weight_decay, l1]: [f32; 2]) -> Parameters {
         match self {
-            Self::Sgd { momentum, .. } => SgdParameters {
+            Self::Sgd { momentum, nesterov } => Parameters::Sgd(SgdParameters {
+                learning_rate,
                 momentum,
-                ..SgdParameters::default()
-            }
-            .check(),
+                nesterov,
+                weight_decay,
+                l1,
+            }),
             Self::Adam {
                 beta1,
                 beta2,
                 epsilon,
                 decoupled,
-            } => AdamParameters {
+            } => Parameters::Adam(AdamParameters {
+                learning_rate,
                 beta1,
                 beta2,
                 epsilon,
+                weight_decay,
                 decoupled,
-                ..AdamParameters::default()
-            }
-            .check(),
+                l1,
+            }),
         }
     }
+}
+
+/// The numbers of one step.
+pub(super) enum Parameters {
+    Sgd(SgdParameters),
+    Adam(AdamParameters),
 }
 
 /// All that an optimiser is told.

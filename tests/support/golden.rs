@@ -10,6 +10,37 @@ use elision::reference::tape::Array;
 
 const TORCH: &str = include_str!("../golden/torch.txt");
 
+/// Both sides compute in f64, and the file is rounded to f32.
+pub(crate) const REFERENCE: Tolerance = Tolerance {
+    relative: 1e-6,
+    absolute: 1e-9,
+};
+
+/// Sums in f32 of a few products near 1.
+pub(crate) const OPERATION: Tolerance = Tolerance {
+    relative: 1e-5,
+    absolute: 3e-6,
+};
+
+/// The first words of a case's name, and what reproduces such cases. A name may go on after an underscore.
+pub(crate) type Kind = (&'static str, fn(&Case));
+
+/// Reproduces every case by its kind; each case must have one, and each kind a case.
+pub(crate) fn reproduce(kinds: &[Kind]) {
+    let mut used = vec![false; kinds.len()];
+    for case in cases() {
+        let fits = |(name, _): &Kind| {
+            let rest = case.name.strip_prefix(name);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('_'))
+        };
+        let found = kinds.iter().position(fits);
+        let found = found.unwrap_or_else(|| panic!("nothing reproduces {}", case.name));
+        kinds[found].1(&case);
+        used[found] = true;
+    }
+    assert!(used.into_iter().all(|used| used), "every kind has a case");
+}
+
 /// What PyTorch made of some inputs.
 pub(crate) struct Case {
     pub(crate) name: String,
@@ -27,21 +58,6 @@ pub(crate) struct Golden {
 /// Every case of the file.
 pub(crate) fn cases() -> Vec<Case> {
     parse(TORCH).cases
-}
-
-/// The cases whose name begins so; there must be one.
-pub(crate) fn cases_of(prefix: &str) -> Vec<Case> {
-    let mut cases = cases();
-    cases.retain(|case| case.name.starts_with(prefix));
-    assert!(!cases.is_empty(), "no case begins with {prefix}");
-    cases
-}
-
-/// The case of a name.
-pub(crate) fn case(name: &str) -> Case {
-    let mut cases = cases().into_iter();
-    let found = cases.find(|case| case.name == name);
-    found.unwrap_or_else(|| panic!("there is no case {name}"))
 }
 
 /// Every case of the file, and the version of PyTorch.

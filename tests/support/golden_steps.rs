@@ -2,8 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::REFERENCE;
-use crate::golden::{Case, assert_near};
+use crate::golden::{Case, REFERENCE, assert_near};
 
 /// Runs the steps of an optimiser: `step` gets a parameter's number and value, its gradient and the number of
 /// the step (from 1), and returns the new value.

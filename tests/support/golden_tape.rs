@@ -3,8 +3,7 @@
 use elision::Activation;
 use elision::reference::tape::{Conv2d, Pool2d, Tape, Value, column_statistics};
 
-use crate::REFERENCE;
-use crate::golden::{Case, assert_near};
+use crate::golden::{Case, REFERENCE, assert_near};
 
 /// A case on a tape: all tensors that are named are leaves.
 struct Run<'a> {

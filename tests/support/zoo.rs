@@ -1,17 +1,43 @@
 //! One of each layer. A layer that is added here is tested in every mode and on every instruction set.
+#![allow(dead_code, reason = "each test binary uses a part of this")]
 
-use elision::autograd::Parameter;
-use elision::nn::{Checkpoint, Dropout, Flatten, Layer, Linear, Residual, Sequential};
-use elision::{Activation, Key, Result};
+use elision::autograd::{Parameter, Tape};
+use elision::nn::{
+    AvgPool2d, BatchNorm, Checkpoint, Conv2d, Dropout, Embedding, Flatten, Layer, LayerNorm,
+    Linear, MaxPool2d, Mode, Pass, Residual, RmsNorm, Sequential,
+};
+use elision::ops::Window;
+use elision::{Activation, Key, Result, Tensor};
 
-use crate::support::noise;
+use crate::support::{bits, noise};
+
+pub(crate) const RUN: Key = Key::new(42);
+
+pub(crate) fn pass(mode: Mode, step: u64) -> Pass {
+    match mode {
+        Mode::Train => Pass::train(RUN, step),
+        Mode::Eval => Pass::eval(),
+        Mode::Mc => Pass::mc(RUN, step),
+    }
+}
+
+pub(crate) fn forward(model: &dyn Layer, x: &Tensor, pass: &Pass) -> Tensor {
+    let x = Tape::new().constant(x.clone());
+    model.forward(&x, pass).unwrap().to_tensor().unwrap()
+}
+
+pub(crate) fn output(model: &dyn Layer, x: &Tensor, mode: Mode, step: u64) -> Vec<u32> {
+    bits(forward(model, x, &pass(mode, step)).as_slice())
+}
 
 /// A layer, by itself and as a checkpointed segment, both under the name `it`.
 #[derive(Clone)]
 pub(crate) struct Specimen {
     pub(crate) name: String,
-    /// A shape that it takes.
-    pub(crate) input: Vec<usize>,
+    /// What it takes.
+    pub(crate) x: Tensor,
+    /// Whether the input has a gradient.
+    pub(crate) differentiable: bool,
     pub(crate) plain: Sequential,
     pub(crate) segment: Sequential,
     /// Whether it drops anything in training.
@@ -24,10 +50,23 @@ fn specimen(input: &[usize], drops: bool, layer: impl Layer + Clone + 'static) -
     let it = Sequential::new();
     Specimen {
         name: layer.kind(),
-        input: input.to_vec(),
+        x: noise(input, 3),
+        differentiable: true,
         plain: it.clone().with("it", layer.clone()).unwrap(),
         segment: it.with("it", Checkpoint::new(layer)).unwrap(),
         drops,
+    }
+}
+
+/// The same for a layer that reads whole numbers below `words`.
+fn reader(input: &[usize], words: u32, layer: impl Layer + Clone + 'static) -> Specimen {
+    let it = specimen(input, false, layer);
+    let numbers = it.x.as_slice().iter();
+    let numbers = numbers.map(|x| ((0.5 + 0.5 * x) * words as f32).floor());
+    Specimen {
+        x: Tensor::from_vec(numbers.collect(), input).unwrap(),
+        differentiable: false,
+        ..it
     }
 }
 
@@ -51,30 +90,88 @@ pub(crate) fn randomize(model: &mut dyn Layer) {
 
 /// One of each.
 pub(crate) fn all() -> Result<Vec<Specimen>> {
-    let key = Key::new(1);
-    let linear = Linear::new(6, 9, key)?;
-    let square = Linear::new(6, 6, key)?.activation(Activation::Tanh);
-    let block = Sequential::new()
-        .with(
-            "wide",
-            linear.clone().activation(Activation::Relu).dropout(0.4)?,
-        )?
-        .with("narrow", Linear::new(9, 6, key)?)?
-        .with("dropout", Dropout::new(0.3)?)?;
+    let parts = [linear(), images(), norms(), kept_units(), containers()];
+    let parts: Result<Vec<_>> = parts.into_iter().collect();
+    Ok(parts?.into_iter().flatten().collect())
+}
+
+fn linear() -> Result<Vec<Specimen>> {
+    let linear = Linear::new(6, 9, RUN)?;
+    let square = Linear::new(6, 6, RUN)?.activation(Activation::Tanh);
+    let relu = linear.clone().activation(Activation::Relu);
     Ok(vec![
         specimen(&[5, 6], false, linear.clone()),
-        specimen(&[5, 6], false, linear.clone().without_bias()),
-        specimen(
-            &[5, 6],
-            true,
-            linear.clone().activation(Activation::Relu).dropout(0.5)?,
-        ),
+        specimen(&[5, 6], false, linear.without_bias()),
+        specimen(&[5, 6], true, relu.dropout(0.5)?),
         specimen(&[2, 5, 6], true, square.clone().dropout(0.2)?),
         specimen(&[5, 6], true, square.residual().dropout(0.5)?),
         specimen(&[40, 3], true, Dropout::new(0.5)?),
         specimen(&[5, 6], false, Activation::Relu),
         specimen(&[5, 6], false, Activation::GeluTanh),
+        reader(&[5, 2], 7, Embedding::new(7, 4, RUN)?),
+        reader(&[], 7, Embedding::new(7, 1, RUN)?),
+    ])
+}
+
+fn images() -> Result<Vec<Specimen>> {
+    let conv = Conv2d::new([3, 4], Window::new([3, 3]).padding([1, 1]), RUN)?;
+    let relu = conv.clone().activation(Activation::Relu).dropout(0.4)?;
+    let narrow = Window::new([3, 2]).stride([2, 1]);
+    let grouped = Conv2d::grouped([4, 6], narrow, 2, RUN)?.activation(Activation::GeluTanh);
+    let halved = Window::new([2, 2]).stride([2, 2]);
+    let padded = Window::new([3, 3]).padding([1, 1]);
+    Ok(vec![
+        specimen(&[2, 5, 4, 3], false, conv),
+        specimen(&[2, 5, 4, 3], true, relu),
+        specimen(&[2, 5, 4, 4], true, grouped.dropout(0.3)?),
+        specimen(&[2, 5, 4, 3], false, MaxPool2d(halved)),
+        specimen(&[2, 5, 4, 3], false, AvgPool2d(padded)),
         specimen(&[5, 2, 3], false, Flatten),
+    ])
+}
+
+fn norms() -> Result<Vec<Specimen>> {
+    Ok(vec![
+        specimen(&[5, 6], false, LayerNorm::new(6)?),
+        specimen(&[2, 5, 6], false, LayerNorm::new(6)?),
+        specimen(&[5, 6], false, RmsNorm::new(6)?),
+        specimen(&[5, 6], false, BatchNorm::new(6)?),
+        specimen(&[2, 5, 4, 3], false, BatchNorm::new(3)?),
+    ])
+}
+
+fn kept_units() -> Result<Vec<Specimen>> {
+    let first = Linear::new(6, 20, RUN)?.activation(Activation::Relu);
+    let first = first.unit_dropout(0.5)?;
+    let second = Linear::new(20, 15, RUN)?.activation(Activation::Tanh);
+    let second = second.unit_dropout(0.4)?;
+    let square = Linear::new(6, 6, RUN)?.unit_dropout(0.5)?;
+    let chain = Sequential::new()
+        .with("first", first.clone())?
+        .with("second", second)?
+        .with("third", Linear::new(15, 6, RUN)?)?;
+    let broken = Sequential::new()
+        .with("first", first.clone())?
+        .with("dropout", Dropout::new(0.3)?)?
+        .with("second", Linear::new(20, 6, RUN)?.dropout(0.2)?)?;
+    Ok(vec![
+        specimen(&[5, 6], true, first.clone()),
+        specimen(&[2, 5, 6], true, first),
+        specimen(&[5, 6], true, square.clone().residual()),
+        specimen(&[5, 6], true, chain.clone()),
+        specimen(&[5, 6], true, broken),
+        specimen(&[5, 6], true, Residual::new(chain)),
+    ])
+}
+
+fn containers() -> Result<Vec<Specimen>> {
+    let wide = Linear::new(6, 9, RUN)?.activation(Activation::Relu);
+    let block = Sequential::new()
+        .with("wide", wide.dropout(0.4)?)?
+        .with("norm", BatchNorm::new(9)?)?
+        .with("narrow", Linear::new(9, 6, RUN)?)?
+        .with("dropout", Dropout::new(0.3)?)?;
+    Ok(vec![
         specimen(&[5, 6], false, Sequential::new()),
         specimen(&[5, 6], true, block.clone()),
         specimen(&[5, 6], true, Residual::new(block.clone())),

@@ -56,7 +56,11 @@ impl Var {
 
 fn output_shape(x: &Var, w: &Var, conv: &Conv2d) -> Result<[usize; 4]> {
     let (&[n, h, width, _], &[o, ..]) = (x.shape(), w.shape()) else {
-        let (what, expected, found) = ("input of conv2d", 4, x.rank());
+        let (what, found) = match x.rank() {
+            4 => ("weights of conv2d", w.rank()),
+            rank => ("input of conv2d", rank),
+        };
+        let expected = 4;
         return Err(Error::Rank {
             what,
             expected,

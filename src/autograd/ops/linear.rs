@@ -148,7 +148,7 @@ fn checked<'a>(residual: &'a Var, shape: &[usize]) -> Result<&'a Var> {
 }
 
 /// The number of rows, and the shape of the output.
-fn output_shape(x: &Var, w: &Var) -> Result<(usize, Dims)> {
+pub(super) fn output_shape(x: &Var, w: &Var) -> Result<(usize, Dims)> {
     let (&[.., inputs], &[units, depth]) = (x.shape(), w.shape()) else {
         let (what, expected) = ("operands of linear", 2);
         let found = if w.rank() == 2 { x.rank() } else { w.rank() };

@@ -1,7 +1,8 @@
 //! Losses: one number for a batch.
 
+use super::check_constant;
 use crate::autograd::{Buffer, Step, Tape, Value, Var};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::ops;
 
 /// The note of a loss.
@@ -23,14 +24,7 @@ fn times(mut gradient: Buffer, dy: &Value) -> Result<Buffer> {
     Ok(gradient)
 }
 
-fn check_constant(target: &Var) -> Result<()> {
-    match target.requires_grad() {
-        true => Err(Error::Unsupported(
-            "the target of this loss must be a constant",
-        )),
-        false => Ok(()),
-    }
-}
+const TARGET: &str = "the target of this loss must be a constant";
 
 impl Var {
     /// The mean over a batch of the cross-entropy of softmax(row) with its label, of which a share `smoothing` is spread
@@ -88,10 +82,10 @@ impl Var {
     /// without its constant. `self` is the mean, `target` a constant. Keeps a reference to each.
     ///
     /// # Errors
-    /// Those of [`ops::gaussian_nll`] and of [`Tape::of`], and [`Error::Unsupported`] if `target` needs a gradient.
+    /// Those of [`ops::gaussian_nll`] and of [`Tape::of`], and [`Error::Unsupported`](crate::Error::Unsupported) if `target` needs a gradient.
     pub fn gaussian_nll(&self, log_variance: &Self, target: &Self) -> Result<Self> {
         let tape = Tape::of(&[self, log_variance, target])?;
-        check_constant(target)?;
+        check_constant(TARGET, target)?;
         let loss = ops::gaussian_nll(self, log_variance, target, None)?;
         let inputs = [self, log_variance];
         let step = step(&tape, "gaussian_nll", &inputs, loss)?;
@@ -112,11 +106,11 @@ impl Var {
     /// 0 to 1. Keeps a reference to each.
     ///
     /// # Errors
-    /// Those of [`ops::binary_cross_entropy_with_logits`] and of [`Tape::of`], and [`Error::Unsupported`] if `target` needs
+    /// Those of [`ops::binary_cross_entropy_with_logits`] and of [`Tape::of`], and [`Error::Unsupported`](crate::Error::Unsupported) if `target` needs
     /// a gradient.
     pub fn binary_cross_entropy_with_logits(&self, target: &Self) -> Result<Self> {
         let tape = Tape::of(&[self, target])?;
-        check_constant(target)?;
+        check_constant(TARGET, target)?;
         let loss = ops::binary_cross_entropy_with_logits(self, target, None)?;
         let inputs = [self];
         let step = step(&tape, "binary_cross_entropy", &inputs, loss)?;

@@ -17,11 +17,19 @@ mod unit_linear;
 
 pub use linear::Fused;
 
+use super::backward::InputGradients;
 use super::value::Value;
-use crate::error::Result;
+use super::var::Var;
+use crate::error::{Error, Result};
 use crate::ops::sum_into;
 
-use super::backward::InputGradients;
+/// For operands whose gradient no backward pass computes.
+fn check_constant(fault: &'static str, operand: &Var) -> Result<()> {
+    match operand.requires_grad() {
+        true => Err(Error::Unsupported(fault)),
+        false => Ok(()),
+    }
+}
 
 /// The gradient of something that was broadcast: summed over the axes that broadcasting added or stretched.
 fn unbroadcast(dy: &Value, shape: &[usize], gradients: &InputGradients<'_>) -> Result<Value> {

@@ -1,5 +1,6 @@
 //! Normalisation: of rows, and of the features of a batch.
 
+use super::check_constant;
 use crate::autograd::{Buffer, InputGradients, KeptBytes, Saves, Step, Tape, Value, Var};
 use crate::error::Result;
 use crate::ops::{self, BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved};
@@ -155,11 +156,12 @@ impl Var {
         Ok((y, saved))
     }
 
-    /// [`batch_norm`](Var::batch_norm) with statistics that are given, `[mean, variance]`, as in evaluation. Keeps references
-    /// to all but `bias`.
+    /// [`batch_norm`](Var::batch_norm) with statistics that are given, `[mean, variance]`, constants, as in evaluation. Keeps
+    /// references to all but `bias`.
     ///
     /// # Errors
-    /// Those of [`ops::batch_norm_inference`] and of [`Tape::of`].
+    /// Those of [`ops::batch_norm_inference`] and of [`Tape::of`], and
+    /// [`Error::Unsupported`](crate::Error::Unsupported) if a statistic needs a gradient.
     pub fn batch_norm_given(
         &self,
         statistics: [&Self; 2],
@@ -169,6 +171,9 @@ impl Var {
     ) -> Result<Self> {
         let inputs = [self, weight, bias];
         let tape = Tape::of(&inputs)?;
+        for own in statistics {
+            check_constant("statistics that are given must be constants", own)?;
+        }
         let mut y = tape.buffer(self.shape())?;
         let [mean, variance] = statistics.map(|own| own.value().clone());
         let given = GivenStatistics {

@@ -2,11 +2,12 @@
 
 use std::rc::Rc;
 
+use super::linear::output_shape;
 use crate::activation::Activation;
 use crate::autograd::pool::KeptState;
-use crate::autograd::{KeptBytes, Saves, Step, Tape, Var};
+use crate::autograd::{KeptBytes, Saves, Step, Tape, Value, Var};
 use crate::epilogue::UnitEpilogue;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::mask::UnitMask;
 use crate::ops::{LinearGradsInto, UnitSaved, unit_linear_backward_into, unit_linear_into};
 
@@ -38,7 +39,7 @@ impl Saves for Units {
 impl Var {
     /// `activation(x * w^T + bias)` of the units that `output` keeps, times its scale; the others are zero for the
     /// whole batch and cost nothing. The units that the layer before dropped ([`units`](Var::units)) are not read. `self`
-    /// is of shape `[rows, inputs]`, `w` of `[units, inputs]`. Keeps references to `self` and `w`, the operands that it
+    /// is of shape `[.., inputs]`, `w` of `[units, inputs]`. Keeps references to `self` and `w`, the operands that it
     /// gathered, and what [`linear`](Var::linear) keeps of the narrow product.
     ///
     /// ```
@@ -64,15 +65,9 @@ impl Var {
         let no_bias = self.detach();
         let inputs = [self, w, bias.unwrap_or(&no_bias)];
         let tape = Tape::of(&inputs)?;
-        let (&[rows, _], &[units, _]) = (self.shape(), w.shape()) else {
-            let (what, expected, found) = ("operands of linear_units", 2, self.rank());
-            return Err(Error::Rank {
-                what,
-                expected,
-                found,
-            });
-        };
-        let mut y = tape.buffer(&[rows, units])?;
+        let (rows, shape) = output_shape(self, w)?;
+        let x = self.value().reshape(&[rows, w.shape()[1]])?;
+        let mut y = tape.buffer(&[rows, w.shape()[0]])?;
         let masks = Units {
             input: self.shared_units(),
             output: output.map(Rc::new),
@@ -82,17 +77,13 @@ impl Var {
             ..masks.epilogue(activation)
         };
         let mut state: KeptState<UnitSaved> = tape.kept_state();
-        unit_linear_into(self, w, &epilogue, &mut *y, Some(&mut *state))?;
+        unit_linear_into(&x, w, &epilogue, &mut *y, Some(&mut *state))?;
         let step = Step {
             op: "linear_units",
             inputs: &inputs,
-            output: y.into(),
+            output: Value::from(y).reshape(&shape)?,
         };
-        let kept = (
-            [self.value().clone(), w.value().clone()],
-            state,
-            masks.clone(),
-        );
+        let kept = ([x, w.value().clone()], state, masks.clone());
         let y = tape.record(step, kept, move |([x, w], state, masks), dy, gradients| {
             let [mut dx, mut dw] = [
                 gradients.wanted(0, x.shape())?,
@@ -104,6 +95,7 @@ impl Var {
                 w: dw.as_mut().map(|dw| dw.view_mut()),
                 bias: dbias.as_mut().map(|dbias| dbias.view_mut()),
             };
+            let dy = dy.reshape(&[x.shape()[0], w.shape()[0]])?;
             unit_linear_backward_into(&dy, &x, &w, &masks.epilogue(activation), &state, into)?;
             gradients.add_wanted(0, dx)?;
             gradients.add_wanted(1, dw)?;
