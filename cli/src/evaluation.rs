@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::args::EvalArgs;
 use crate::config::{Config, Data};
+use crate::data::choice::is_set;
 use crate::data::{Located, Part, Raw, Source};
 use crate::experiment::samples;
 use crate::failure::{Failure, print};
@@ -110,10 +111,8 @@ fn configuration(args: &EvalArgs, trained: &Config) -> Config {
             set: set.clone(),
             ..Data::default()
         };
-        data.label.clone_from(&trained.data.label);
-        if ["digits", "breast-cancer", "mnist", "fashion-mnist", "adult"].contains(&set.as_str()) {
-            data.label = None;
-        } else {
+        if !is_set(set) {
+            data.label.clone_from(&trained.data.label);
             data.header = trained.data.header;
         }
     }

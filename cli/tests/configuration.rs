@@ -233,3 +233,27 @@ fn flags_go_before_the_file() {
             .contains("1 hidden layers")
     );
 }
+
+#[test]
+fn what_nests_as_deep_as_can_be_read_writes_back() {
+    let nested = |depth: usize| {
+        let inner = (0..depth).fold("{ name = 'a', kind = 'flatten' }".to_owned(), |inner, _| {
+            format!("{{ name = 'a', kind = 'residual', layers = [{inner}] }}")
+        });
+        Config::parse(&format!("[model]\nlayers = [{inner}]"))
+    };
+    let deepest = (0..1000).map_while(|depth| nested(depth).ok()).last();
+    let config = deepest.expect("one layer can be read");
+    assert_eq!(Config::parse(&config.to_toml()), Ok(config));
+}
+
+#[test]
+fn the_readme_s_files_can_be_read() {
+    let readme = include_str!("../README.md");
+    let blocks: Vec<&str> = readme.split("```toml\n").skip(1).collect();
+    assert_eq!(blocks.len(), 2);
+    for block in blocks {
+        let text = block.split("```").next().expect("there is a first part");
+        Config::parse(text).unwrap_or_else(|fault| panic!("{fault}"));
+    }
+}

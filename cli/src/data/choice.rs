@@ -10,6 +10,11 @@ use super::{Pick, Source, folder};
 /// The part of a file's rows that is for testing unless the user says otherwise.
 const TEST_FRACTION: f64 = 0.25;
 
+/// Whether this is the name of a set, and not a file's.
+pub(crate) fn is_set(name: &str) -> bool {
+    ["digits", "breast-cancer", "adult", "mnist", "fashion-mnist"].contains(&name)
+}
+
 /// What the flags say of the data.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Choice<'a> {
