@@ -10,6 +10,8 @@ cd "$(dirname "$0")/.."
 
 export CARGO_TARGET_DIR=$PWD/target/symbols
 export RUSTFLAGS="-C symbol-mangling-version=v0"
+# Linking many programs with it takes long, and it could only inline what would be left over.
+export CARGO_PROFILE_RELEASE_LTO=off
 command -v nm >/dev/null || { apt-get update && apt-get install -y binutils; }
 case "$(rustc -vV)" in
   *"host: x86_64"*) ;;
