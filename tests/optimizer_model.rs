@@ -5,7 +5,7 @@ mod support;
 mod training;
 
 use elision::autograd::{Gradients, Parameter, Tape};
-use elision::nn::{Layer, Linear, Pass};
+use elision::nn::{Layer, Linear, Pass, Sequential};
 use elision::ops::{self, AdamParameters, SgdParameters};
 use elision::train::{Optimizer, OptimizerConfig, Rule, Schedule};
 use elision::{Error, Key, Tensor};
@@ -259,6 +259,19 @@ fn another_model_of_the_same_names_is_refused_unchanged() {
     let refused = optimizer.step(&mut other, &mut gradients);
     assert!(matches!(refused, Err(Error::Shape { .. })));
     assert_eq!((weights(&other), optimizer.steps()), (before, 1));
+}
+
+#[test]
+fn a_model_that_holds_a_clone_of_its_own_layer_is_refused() {
+    let (first, mut gradients) = layer();
+    let mut model = Sequential::new()
+        .with("first", first.clone())
+        .and_then(|model| model.with("second", first))
+        .unwrap();
+    let mut optimizer = Optimizer::new(OptimizerConfig::new(Rule::adam(), 0.1)).unwrap();
+    let refused = optimizer.step(&mut model, &mut gradients).unwrap_err();
+    assert!(refused.to_string().contains("two names"), "{refused}");
+    assert_eq!(optimizer.steps(), 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Optimisers and their state.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::rule::{OptimizerConfig, Parameters, Rule};
 use crate::autograd::{Gradients, Parameter};
@@ -96,7 +96,8 @@ impl Optimizer {
     /// gradient is left alone.
     ///
     /// # Errors
-    /// [`Error::Number`] if the schedule gives no learning rate, [`Error::Shape`] if a parameter has another shape
+    /// [`Error::Unsupported`] if the model holds a clone of one of its own layers, [`Error::Number`] if the schedule gives
+    /// no learning rate, [`Error::Shape`] if a parameter has another shape
     /// than before, [`Error::Overflow`] if memory is short; the model is then unchanged.
     pub fn step(&mut self, model: &mut dyn Layer, gradients: &mut Gradients) -> Result<()> {
         self.prepare(model, gradients)?;
@@ -118,7 +119,14 @@ impl Optimizer {
     pub(super) fn prepare(&mut self, model: &dyn Layer, gradients: &Gradients) -> Result<()> {
         let rate = self.learning_rate() as f32;
         check_number("learning rate", rate, rate >= 0.0 && rate.is_finite())?;
-        for (name, parameter) in model.named_parameters() {
+        let parameters = model.named_parameters();
+        let ids: BTreeSet<_> = parameters.iter().map(|(_, own)| own.id()).collect();
+        if ids.len() < parameters.len() {
+            return Err(Error::Unsupported(
+                "a model holds one parameter under two names: build a layer twice instead of cloning it",
+            ));
+        }
+        for (name, parameter) in parameters {
             if gradient(gradients, parameter).is_none() {
                 continue;
             }

@@ -1,10 +1,11 @@
 //! Convolution of images: one node, as the fused linear layer.
 
+use super::grads::Grads;
 use super::linear::Fused;
 use crate::autograd::pool::KeptState;
 use crate::autograd::{InputGradients, Step, Tape, Value, Var};
 use crate::error::{Error, Result};
-use crate::ops::{Conv2d, LinearGradsInto, Saved, conv2d_backward_into, conv2d_into};
+use crate::ops::{Conv2d, Saved, conv2d_backward_into, conv2d_into};
 
 impl Var {
     /// `dropout(activation(convolution + bias))` as one node: `self` of shape `[N, H, W, C]`, `w` of
@@ -78,22 +79,12 @@ fn backward(
     gradients: &mut InputGradients<'_>,
 ) -> Result<()> {
     let [x, w] = &inputs;
-    let [mut dx, mut dw] = [
-        gradients.wanted(0, x.shape())?,
-        gradients.wanted(1, w.shape())?,
-    ];
-    let mut dbias = gradients.wanted(2, &w.shape()[..1])?;
-    let into = LinearGradsInto {
-        x: dx.as_mut().map(|dx| dx.view_mut()),
-        w: dw.as_mut().map(|dw| dw.view_mut()),
-        bias: dbias.as_mut().map(|dbias| dbias.view_mut()),
-    };
+    let mut grads = Grads::new([x.shape(), w.shape(), &w.shape()[..1]], gradients)?;
+    let into = grads.of_linear();
     let epilogue = fused.epilogue(None);
     match &output {
         Some(y) => conv2d_backward_into(dy, x, w, conv, &epilogue, state.with_output(y), into)?,
         None => conv2d_backward_into(dy, x, w, conv, &epilogue, &*state, into)?,
     }
-    gradients.add_wanted(0, dx)?;
-    gradients.add_wanted(1, dw)?;
-    gradients.add_wanted(2, dbias)
+    grads.add(gradients)
 }

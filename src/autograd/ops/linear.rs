@@ -1,12 +1,13 @@
 //! The fused linear layer: one node.
 
+use super::grads::Grads;
 use crate::activation::Activation;
 use crate::autograd::pool::KeptState;
 use crate::autograd::{InputGradients, Step, Tape, Value, Var};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::ops::{self, LinearGradsInto, Saved};
+use crate::ops::{self, Saved};
 use crate::tensor::{Dims, View};
 
 /// What a fused layer does after its product and bias.
@@ -177,16 +178,8 @@ fn backward(
     gradients: &mut InputGradients<'_>,
 ) -> Result<()> {
     let ([x, w], state) = (&inputs, &state);
-    let [mut dx, mut dw] = [
-        gradients.wanted(0, x.shape())?,
-        gradients.wanted(1, w.shape())?,
-    ];
-    let mut dbias = gradients.wanted(2, &w.shape()[..1])?;
-    let into = LinearGradsInto {
-        x: dx.as_mut().map(|dx| dx.view_mut()),
-        w: dw.as_mut().map(|dw| dw.view_mut()),
-        bias: dbias.as_mut().map(|dbias| dbias.view_mut()),
-    };
+    let mut grads = Grads::new([x.shape(), w.shape(), &w.shape()[..1]], gradients)?;
+    let into = grads.of_linear();
     let dy = dy.reshape(&[x.shape()[0], w.shape()[0]])?;
     let epilogue = fused.epilogue(None);
     match &output {
@@ -195,7 +188,5 @@ fn backward(
         }
         None => ops::linear_backward_into(&dy, x.view(), w, &epilogue, &**state, into)?,
     }
-    gradients.add_wanted(0, dx)?;
-    gradients.add_wanted(1, dw)?;
-    gradients.add_wanted(2, dbias)
+    grads.add(gradients)
 }

@@ -5,6 +5,7 @@ mod arithmetic;
 mod conv;
 mod dropout;
 mod embedding;
+mod grads;
 mod linear;
 mod loss;
 mod matrix;

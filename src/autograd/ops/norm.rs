@@ -1,9 +1,10 @@
 //! Normalisation: of rows, and of the features of a batch.
 
 use super::check_constant;
-use crate::autograd::{Buffer, InputGradients, KeptBytes, Saves, Step, Tape, Value, Var};
+use super::grads::Grads;
+use crate::autograd::{KeptBytes, Saves, Step, Tape, Var};
 use crate::error::Result;
-use crate::ops::{self, BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved};
+use crate::ops::{self, BatchNormSaved, GivenStatistics, NormSaved};
 
 impl Saves for NormSaved {
     fn count(&self, kept: &mut KeptBytes) {
@@ -15,39 +16,6 @@ impl Saves for BatchNormSaved {
     fn count(&self, kept: &mut KeptBytes) {
         kept.own(self.bytes());
     }
-}
-
-/// Room for the gradients of a norm that are asked for: of input, weight and bias.
-struct Grads([Option<Buffer>; 3]);
-
-impl Grads {
-    fn new(x: &Value, features: &[usize], gradients: &InputGradients<'_>) -> Result<Self> {
-        Ok(Self([
-            gradients.wanted(0, x.shape())?,
-            gradients.wanted(1, features)?,
-            gradients.wanted(2, features)?,
-        ]))
-    }
-
-    fn places(&mut self) -> NormGradsInto<'_> {
-        let [x, weight, bias] = self
-            .0
-            .each_mut()
-            .map(|grad| grad.as_mut().map(|grad| grad.view_mut()));
-        NormGradsInto { x, weight, bias }
-    }
-
-    fn add(self, gradients: &mut InputGradients<'_>) -> Result<()> {
-        for (i, grad) in self.0.into_iter().enumerate() {
-            gradients.add_wanted(i, grad)?;
-        }
-        Ok(())
-    }
-}
-
-/// The last axis.
-fn features(x: &Value) -> Vec<usize> {
-    x.shape().last().copied().into_iter().collect()
 }
 
 impl Var {
@@ -77,13 +45,13 @@ impl Var {
         let kept = ([self.value().clone(), weight.value().clone()], saved);
         Ok(
             tape.record(step, kept, |([x, weight], saved), dy, gradients| {
-                let mut grads = Grads::new(&x, &features(&x), gradients)?;
+                let mut grads = Grads::new([x.shape(), weight.shape(), weight.shape()], gradients)?;
                 ops::layer_norm_backward_into(
                     &dy,
                     &x,
                     Some(weight.view()),
                     &saved,
-                    grads.places(),
+                    grads.of_norm(),
                 )?;
                 grads.add(gradients)
             }),
@@ -109,8 +77,8 @@ impl Var {
         let kept = ([self.value().clone(), weight.value().clone()], saved);
         Ok(
             tape.record(step, kept, |([x, weight], saved), dy, gradients| {
-                let mut grads = Grads::new(&x, &features(&x), gradients)?;
-                ops::rms_norm_backward_into(&dy, &x, Some(weight.view()), &saved, grads.places())?;
+                let mut grads = Grads::new([x.shape(), weight.shape(), weight.shape()], gradients)?;
+                ops::rms_norm_backward_into(&dy, &x, Some(weight.view()), &saved, grads.of_norm())?;
                 grads.add(gradients)
             }),
         )
@@ -149,8 +117,8 @@ impl Var {
             saved.clone(),
         );
         let y = tape.record(step, kept, |([x, weight], saved), dy, gradients| {
-            let mut grads = Grads::new(&x, &features(&x), gradients)?;
-            ops::batch_norm_backward_into(&dy, &x, Some(weight.view()), &saved, grads.places())?;
+            let mut grads = Grads::new([x.shape(), weight.shape(), weight.shape()], gradients)?;
+            ops::batch_norm_backward_into(&dy, &x, Some(weight.view()), &saved, grads.of_norm())?;
             grads.add(gradients)
         });
         Ok((y, saved))
@@ -206,13 +174,13 @@ impl Var {
                     variance: variance.view(),
                     eps,
                 };
-                let mut grads = Grads::new(&x, &features(&x), gradients)?;
+                let mut grads = Grads::new([x.shape(), weight.shape(), weight.shape()], gradients)?;
                 ops::batch_norm_inference_backward_into(
                     &dy,
                     &x,
                     &given,
                     Some(weight.view()),
-                    grads.places(),
+                    grads.of_norm(),
                 )?;
                 grads.add(gradients)
             },

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 
+use super::grads::Grads;
 use super::linear::output_shape;
 use crate::activation::Activation;
 use crate::autograd::pool::KeptState;
@@ -9,7 +10,7 @@ use crate::autograd::{KeptBytes, Saves, Step, Tape, Value, Var};
 use crate::epilogue::UnitEpilogue;
 use crate::error::Result;
 use crate::mask::UnitMask;
-use crate::ops::{LinearGradsInto, UnitSaved, unit_linear_backward_into, unit_linear_into};
+use crate::ops::{UnitSaved, unit_linear_backward_into, unit_linear_into};
 
 /// The masks of a layer's input and output.
 #[derive(Clone, Debug)]
@@ -85,21 +86,11 @@ impl Var {
         };
         let kept = ([x, w.value().clone()], state, masks.clone());
         let y = tape.record(step, kept, move |([x, w], state, masks), dy, gradients| {
-            let [mut dx, mut dw] = [
-                gradients.wanted(0, x.shape())?,
-                gradients.wanted(1, w.shape())?,
-            ];
-            let mut dbias = gradients.wanted(2, &w.shape()[..1])?;
-            let into = LinearGradsInto {
-                x: dx.as_mut().map(|dx| dx.view_mut()),
-                w: dw.as_mut().map(|dw| dw.view_mut()),
-                bias: dbias.as_mut().map(|dbias| dbias.view_mut()),
-            };
+            let mut grads = Grads::new([x.shape(), w.shape(), &w.shape()[..1]], gradients)?;
+            let into = grads.of_linear();
             let dy = dy.reshape(&[x.shape()[0], w.shape()[0]])?;
             unit_linear_backward_into(&dy, &x, &w, &masks.epilogue(activation), &state, into)?;
-            gradients.add_wanted(0, dx)?;
-            gradients.add_wanted(1, dw)?;
-            gradients.add_wanted(2, dbias)
+            grads.add(gradients)
         });
         Ok(y.with_units(masks.output))
     }
