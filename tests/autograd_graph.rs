@@ -221,6 +221,7 @@ fn a_parameter_is_one_leaf_of_one_version() {
         .unwrap();
     let doubled: Vec<f32> = before.iter().map(|w| 2.0 * w).collect();
     assert_eq!(found.get(&w).unwrap().iter().collect::<Vec<_>>(), doubled);
+    assert_eq!(gradient(&found, &second), Some(doubled));
     assert!(
         tape.parameter(&w).is_ok(),
         "the next graph reads the new one"

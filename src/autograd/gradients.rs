@@ -35,7 +35,8 @@ impl Gradients {
         self.by_leaf.get(&parameter.id()).map(Value::view)
     }
 
-    /// The gradient of a variable that [`Tape::variable`](super::Tape::variable) made; `None` if none reached it.
+    /// The gradient of a leaf, which [`Tape::variable`](super::Tape::variable) or
+    /// [`Tape::parameter`](super::Tape::parameter) made; `None` if none reached it.
     #[must_use]
     pub fn of(&self, variable: &Var) -> Option<View<'_>> {
         self.by_leaf.get(&variable.leaf()?).map(Value::view)

@@ -98,13 +98,13 @@ impl Tape {
                     "one graph cannot hold two versions of a parameter",
                 ));
             }
-            return Ok(Var::new(self.clone(), value.clone(), *node));
+            return Ok(Var::new(self.clone(), value.clone(), *node).with_leaf(id));
         }
         let value = Value::from(parameter.shared().clone());
         let node = self.push_leaf(id, &value);
         let read = (value.clone(), node);
         self.0.parameters.borrow_mut().insert(id, read);
-        Ok(Var::new(self.clone(), value, node))
+        Ok(Var::new(self.clone(), value, node).with_leaf(id))
     }
 
     /// Memory for the output of an operation.
