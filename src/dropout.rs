@@ -32,22 +32,26 @@ pub struct Dropout {
     offset: u64,
 }
 
+/// A probability, back again.
+pub(crate) fn check_probability(p: f64) -> Result<f64> {
+    match (0.0..=1.0).contains(&p) {
+        true => Ok(p),
+        false => Err(Error::Probability(p)),
+    }
+}
+
 impl Dropout {
     /// Inverted dropout with drop probability `p`, from element 0.
     ///
     /// # Errors
     /// [`Error::Probability`] if `p` is NaN or outside [0, 1].
     pub fn new(key: Key, p: f64) -> Result<Self> {
-        if (0.0..=1.0).contains(&p) {
-            Ok(Self {
-                key,
-                p,
-                form: Form::Inverted,
-                offset: 0,
-            })
-        } else {
-            Err(Error::Probability(p))
-        }
+        Ok(Self {
+            key,
+            p: check_probability(p)?,
+            form: Form::Inverted,
+            offset: 0,
+        })
     }
 
     /// The same with another form.

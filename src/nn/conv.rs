@@ -1,10 +1,10 @@
 //! Convolution and pooling.
 
-use super::layer::Layer;
+use super::layer::{Layer, followed_by};
 use super::pass::Pass;
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Var};
-use crate::dropout::Dropout;
+use crate::dropout::check_probability;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::nn::Init;
@@ -113,10 +113,7 @@ impl Layer for Conv2d {
         let &[filters, kh, kw, channels] = self.weight.value().shape() else {
             return "Conv2d".to_owned();
         };
-        let activation = match self.activation {
-            Activation::Identity => String::new(),
-            other => format!(", {other}"),
-        };
+        let activation = followed_by(self.activation);
         format!(
             "Conv2d {} -> {filters}, {kh}x{kw}{activation}",
             channels * self.conv.groups
@@ -128,7 +125,7 @@ impl Layer for Conv2d {
     }
 
     fn set_rate(&mut self, p: f64) -> Result<()> {
-        self.p = Dropout::new(Key::new(0), p)?.p();
+        self.p = check_probability(p)?;
         Ok(())
     }
 

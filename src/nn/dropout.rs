@@ -4,8 +4,8 @@ use super::layer::Layer;
 use super::pass::Pass;
 use crate::activation::Activation;
 use crate::autograd::Var;
+use crate::dropout::check_probability;
 use crate::error::Result;
-use crate::key::Key;
 
 /// Dropout of each element with probability `p` (Srivastava et al. 2014), in training and Monte-Carlo mode; the
 /// identity, bit for bit, in evaluation. Behind a linear layer it is better fused: [`Linear::dropout`](super::Linear::dropout).
@@ -55,7 +55,7 @@ impl Layer for Dropout {
     }
 
     fn set_rate(&mut self, p: f64) -> Result<()> {
-        self.p = crate::dropout::Dropout::new(Key::new(0), p)?.p();
+        self.p = check_probability(p)?;
         Ok(())
     }
 }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::pass::{Pass, join};
+use crate::activation::Activation;
 use crate::autograd::{Parameter, Var};
-use crate::error::{Error, Result};
+use crate::dropout::check_probability;
+use crate::error::Result;
 
 /// A function with parameters: a layer, a container of layers, a whole model.
 ///
@@ -61,9 +63,9 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
     /// Sets the drop probability of this layer, if it has one.
     ///
     /// # Errors
-    /// [`Error::Probability`] if `p` is none.
+    /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
     fn set_rate(&mut self, p: f64) -> Result<()> {
-        check_probability(p)
+        check_probability(p).map(|_| ())
     }
 
     /// The layer's own parameters and state, by name.
@@ -156,9 +158,10 @@ impl Clone for Box<dyn Layer> {
     }
 }
 
-fn check_probability(p: f64) -> Result<()> {
-    match (0.0..=1.0).contains(&p) {
-        true => Ok(()),
-        false => Err(Error::Probability(p)),
+/// An activation at the end of a layer's kind.
+pub(super) fn followed_by(activation: Activation) -> String {
+    match activation {
+        Activation::Identity => String::new(),
+        other => format!(", {other}"),
     }
 }

@@ -1,10 +1,10 @@
 //! The linear layer.
 
-use super::layer::Layer;
+use super::layer::{Layer, followed_by};
 use super::pass::Pass;
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Var};
-use crate::dropout::Dropout;
+use crate::dropout::check_probability;
 use crate::error::{Error, Result};
 use crate::key::Key;
 use crate::mask::UnitMask;
@@ -135,10 +135,7 @@ impl Layer for Linear {
 
     fn kind(&self) -> String {
         let shape = self.weight.value().shape();
-        let activation = match self.activation {
-            Activation::Identity => String::new(),
-            other => format!(", {other}"),
-        };
+        let activation = followed_by(self.activation);
         let residual = if self.residual { ", residual" } else { "" };
         format!("Linear {} -> {}{activation}{residual}", shape[1], shape[0])
     }
@@ -148,7 +145,7 @@ impl Layer for Linear {
     }
 
     fn set_rate(&mut self, p: f64) -> Result<()> {
-        self.p = Dropout::new(Key::new(0), p)?.p();
+        self.p = check_probability(p)?;
         Ok(())
     }
 
