@@ -3,11 +3,12 @@
 use super::grads::Grads;
 use crate::activation::Activation;
 use crate::autograd::pool::KeptState;
-use crate::autograd::{InputGradients, Step, Tape, Value, Var};
+use crate::autograd::{InputGradients, KeptBytes, Saves, Step, Tape, Value, Var};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::ops::{self, Saved};
+use crate::mask::BlockMask;
+use crate::ops::{self, LinearInput, Saved};
 use crate::tensor::{Dims, View};
 
 /// What a fused layer does after its product and bias.
@@ -50,7 +51,28 @@ impl Fused {
 }
 
 /// What the backward pass of a fused product reads.
-type Kept = ([Value; 2], KeptState<Saved>, Option<Value>);
+type Kept = (
+    [Value; 2],
+    KeptState<Saved>,
+    Option<Value>,
+    Option<BlockMask>,
+);
+
+/// What is not in every linear layer.
+#[derive(Default)]
+struct Extra<'a> {
+    /// Added to the output.
+    residual: Option<&'a Var>,
+    /// What the input is seen through.
+    mask: Option<BlockMask>,
+}
+
+impl Saves for BlockMask {
+    fn count(&self, kept: &mut KeptBytes) {
+        self.elements().count(kept);
+        self.blocks().count(kept);
+    }
+}
 
 impl Var {
     /// `dropout(activation(x * w^T + bias))` as one node: `self` of shape `[.., inputs]`, `w` of `[units, inputs]`,
@@ -60,7 +82,27 @@ impl Var {
     /// # Errors
     /// [`Error::Rank`], [`Error::Shape`] if the shapes do not fit, and those of [`Tape::of`].
     pub fn linear(&self, w: &Self, bias: Option<&Self>, fused: &Fused) -> Result<Self> {
-        self.linear_into(w, bias, fused, None)
+        self.linear_into(w, bias, fused, Extra::default())
+    }
+
+    /// [`linear`](Var::linear) of the input under a mask of blocks, whose dropped blocks are left out of the product and of
+    /// both gradients. The mask's rows are all axes of the input but the last. Keeps the mask, beside what [`linear`](Var::linear)
+    /// keeps.
+    ///
+    /// # Errors
+    /// Those of [`linear`](Var::linear), and [`Error::Shape`] if the mask is over another shape.
+    pub fn linear_blocks(
+        &self,
+        w: &Self,
+        bias: Option<&Self>,
+        fused: &Fused,
+        mask: BlockMask,
+    ) -> Result<Self> {
+        let extra = Extra {
+            mask: Some(mask),
+            ..Extra::default()
+        };
+        self.linear_into(w, bias, fused, extra)
     }
 
     /// [`linear`](Var::linear) plus `residual`, of the output's shape, as one node.
@@ -74,7 +116,11 @@ impl Var {
         fused: &Fused,
         residual: &Self,
     ) -> Result<Self> {
-        self.linear_into(w, bias, fused, Some(residual))
+        let extra = Extra {
+            residual: Some(residual),
+            ..Extra::default()
+        };
+        self.linear_into(w, bias, fused, extra)
     }
 
     fn linear_into(
@@ -82,7 +128,7 @@ impl Var {
         w: &Self,
         bias: Option<&Self>,
         fused: &Fused,
-        residual: Option<&Self>,
+        Extra { residual, mask }: Extra<'_>,
     ) -> Result<Self> {
         // Absent inputs stand in as constants, so that each has its place.
         let (no_bias, no_residual) = (self.detach(), self.detach());
@@ -108,7 +154,7 @@ impl Var {
             false => tape.kept_state(),
         };
         ops::linear_into(
-            x.view(),
+            seen(&x, mask.as_ref())?,
             w,
             &epilogue,
             &mut *y,
@@ -128,13 +174,18 @@ impl Var {
         let fused = *fused;
         Ok(tape.record(
             step,
-            ([x, w.value().clone()], state, read),
+            ([x, w.value().clone()], state, read, mask),
             move |kept, dy, gradients| {
                 gradients.add(3, dy.clone())?;
                 backward(kept, &fused, &dy, gradients)
             },
         ))
     }
+}
+
+/// The input, through the mask if there is one.
+fn seen<'a>(x: &'a Value, mask: Option<&'a BlockMask>) -> Result<LinearInput<'a>> {
+    mask.map_or(Ok(x.view().into()), |mask| mask.over(x))
 }
 
 fn checked<'a>(residual: &'a Var, shape: &[usize]) -> Result<&'a Var> {
@@ -172,7 +223,7 @@ pub(super) fn output_shape(x: &Var, w: &Var) -> Result<(usize, Dims)> {
 }
 
 fn backward(
-    (inputs, state, output): Kept,
+    (inputs, state, output, mask): Kept,
     fused: &Fused,
     dy: &Value,
     gradients: &mut InputGradients<'_>,
@@ -182,11 +233,10 @@ fn backward(
     let into = grads.of_linear();
     let dy = dy.reshape(&[x.shape()[0], w.shape()[0]])?;
     let epilogue = fused.epilogue(None);
+    let x = seen(x, mask.as_ref())?;
     match &output {
-        Some(y) => {
-            ops::linear_backward_into(&dy, x.view(), w, &epilogue, state.with_output(y), into)?
-        }
-        None => ops::linear_backward_into(&dy, x.view(), w, &epilogue, &**state, into)?,
+        Some(y) => ops::linear_backward_into(&dy, x, w, &epilogue, state.with_output(y), into)?,
+        None => ops::linear_backward_into(&dy, x, w, &epilogue, &**state, into)?,
     }
     grads.add(gradients)
 }
