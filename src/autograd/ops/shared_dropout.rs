@@ -3,7 +3,7 @@
 use crate::autograd::{Step, Tape, Var};
 use crate::dropout::{DropBlock, Dropout};
 use crate::error::Result;
-use crate::mask::{Mask, SharedMask};
+use crate::mask::{Broadcast, Mask, SharedMask};
 use crate::ops;
 use crate::tensor::Dims;
 
@@ -18,7 +18,7 @@ impl Var {
         let noise_shape = Dims::new(noise_shape)?;
         let mut y = tape.buffer(self.shape())?;
         let keeps = self.requires_grad() && tape.is_recording() && !tape.is_recomputing();
-        let groups = if keeps { noise_shape.count()? } else { 0 };
+        let groups = Broadcast::new(&noise_shape, self.shape())?.bits();
         let mut mask = keeps.then(|| Mask::none(groups));
         ops::dropout_shared_into(self, &noise_shape, dropout, &mut *y, mask.as_mut())?;
         let step = Step {
