@@ -35,9 +35,9 @@ pub use batched::{batched_matmul, batched_matmul_into};
 pub use conv::{Conv2d, conv2d, conv2d_backward, conv2d_backward_into, conv2d_into};
 pub(crate) use dropout::check_head_rate;
 pub use dropout::{
-    drop_block, drop_heads, drop_heads_backward, drop_heads_backward_into, drop_heads_into,
-    dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,
-    dropout_inference, dropout_inference_in_place, dropout_into, dropout_shared,
+    drop_block, drop_block_into, drop_heads, drop_heads_backward, drop_heads_backward_into,
+    drop_heads_into, dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into,
+    dropout_in_place, dropout_inference, dropout_inference_in_place, dropout_into, dropout_shared,
     dropout_shared_backward, dropout_shared_backward_into, dropout_shared_into, select_shared_into,
 };
 pub use elementwise::{

@@ -41,12 +41,8 @@ impl Var {
     /// Those of [`ops::drop_block`] and of [`Tape::of`].
     pub fn drop_block(&self, block: &DropBlock, dropout: &Dropout) -> Result<Self> {
         let tape = Tape::of(&[self])?;
-        let mask = SharedMask::draw_blocks(block, dropout, self.shape())?;
         let mut y = tape.buffer(self.shape())?;
-        let select = |mask: &SharedMask, x: &_, y: &mut _| -> Result<()> {
-            ops::select_shared_into(x, mask.noise_shape(), mask.mask(), mask.scale(), y)
-        };
-        select(&mask, self.value(), &mut *y)?;
+        let mask = ops::drop_block_into(self, block, dropout, &mut *y)?;
         let step = Step {
             op: "drop_block",
             inputs: &[self],
@@ -60,7 +56,8 @@ impl Var {
                 None => SharedMask::draw_blocks(&block, &dropout, dy.shape())?,
             };
             let mut dx = gradients.buffer(dy.shape())?;
-            select(&mask, &dy, &mut *dx)?;
+            let (noise_shape, bits) = (mask.noise_shape(), mask.mask());
+            ops::select_shared_into(&dy, noise_shape, bits, mask.scale(), &mut *dx)?;
             gradients.add(0, dx)
         }))
     }

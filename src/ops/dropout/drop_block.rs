@@ -10,8 +10,9 @@ use crate::error::Result;
 use crate::exec::{current_isa, for_each_chunk};
 use crate::kernels::dilate::{NotAnd, NotCount, ShiftOr};
 use crate::mask::{Broadcast, Mask, SharedMask};
+use crate::ops::check::check_shape;
 use crate::simd::{Isa, dispatch};
-use crate::tensor::{Dims, Tensor, View};
+use crate::tensor::{Dims, Tensor, View, ViewMut};
 
 /// Cost of a word of 64 bits against an element of a scaled copy.
 const WORD_WEIGHT: usize = 1;
@@ -152,8 +153,25 @@ pub fn drop_block<'a>(
     dropout: &Dropout,
 ) -> Result<(Tensor, SharedMask)> {
     let x = x.into();
-    let mask = SharedMask::draw_blocks(block, dropout, x.shape())?;
+    block.noise_shape(x.shape())?;
     let mut out = Tensor::zeros(x.shape())?;
-    select_shared_into(x, mask.noise_shape(), mask.mask(), mask.scale(), &mut out)?;
+    let mask = drop_block_into(x, block, dropout, &mut out)?;
     Ok((out, mask))
+}
+
+/// [`drop_block`], written to `out`. Returns the mask.
+///
+/// # Errors
+/// Those of [`drop_block`]; [`Error::Shape`](crate::Error::Shape) if `out` has another shape than `x`.
+pub fn drop_block_into<'a, 'b>(
+    x: impl Into<View<'a>>,
+    block: &DropBlock,
+    dropout: &Dropout,
+    out: impl Into<ViewMut<'b>>,
+) -> Result<SharedMask> {
+    let (x, out) = (x.into(), out.into());
+    check_shape("output of DropBlock", x.shape(), out.shape())?;
+    let mask = SharedMask::draw_blocks(block, dropout, x.shape())?;
+    select_shared_into(x, mask.noise_shape(), mask.mask(), mask.scale(), out)?;
+    Ok(mask)
 }

@@ -11,7 +11,7 @@ mod heads;
 mod shared;
 
 pub(super) use draw::{check_end, draw};
-pub use drop_block::drop_block;
+pub use drop_block::{drop_block, drop_block_into};
 pub use element::{
     dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,
     dropout_inference, dropout_inference_in_place, dropout_into,
