@@ -2,6 +2,7 @@
 //! check, cut and share the work.
 
 pub(crate) mod activation;
+pub(crate) mod dilate;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;

@@ -9,6 +9,7 @@ pub mod math;
 pub mod norm;
 pub mod pool;
 pub mod reduce;
+pub mod shared;
 pub mod softmax;
 pub mod stream;
 pub mod tape;

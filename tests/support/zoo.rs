@@ -3,11 +3,11 @@
 
 use elision::autograd::{Parameter, Tape};
 use elision::nn::{
-    AvgPool2d, BatchNorm, Checkpoint, Conv2d, Dropout, Embedding, Flatten, Layer, LayerNorm,
-    Linear, MaxPool2d, Mode, Pass, Residual, RmsNorm, Sequential,
+    AvgPool2d, BatchNorm, Checkpoint, Conv2d, DropBlock, DropHead, Dropout, Embedding, Flatten,
+    Layer, LayerNorm, Linear, MaxPool2d, Mode, Pass, Residual, RmsNorm, Sequential,
 };
 use elision::ops::Window;
-use elision::{Activation, Key, Result, Tensor};
+use elision::{Activation, Channels, DropBlock as Blocks, Key, Result, Tensor, Where};
 
 use crate::support::{bits, noise};
 
@@ -90,7 +90,14 @@ pub(crate) fn randomize(model: &mut dyn Layer) {
 
 /// One of each.
 pub(crate) fn all() -> Result<Vec<Specimen>> {
-    let parts = [linear(), images(), norms(), kept_units(), containers()];
+    let parts = [
+        linear(),
+        images(),
+        norms(),
+        kept_units(),
+        containers(),
+        shared(),
+    ];
     let parts: Result<Vec<_>> = parts.into_iter().collect();
     Ok(parts?.into_iter().flatten().collect())
 }
@@ -176,5 +183,30 @@ fn containers() -> Result<Vec<Specimen>> {
         specimen(&[5, 6], true, block.clone()),
         specimen(&[5, 6], true, Residual::new(block.clone())),
         specimen(&[5, 6], true, Residual::new(Checkpoint::new(block))),
+    ])
+}
+
+/// Dropout of groups that share a fate.
+fn shared() -> Result<Vec<Specimen>> {
+    let first = Where::Channel(Channels::First);
+    let words = Embedding::new(40, 3, RUN)?.word_dropout(0.4)?;
+    Ok(vec![
+        specimen(&[5, 3, 2, 6], true, Dropout::spatial(0.5)?),
+        specimen(&[5, 6, 7], true, Dropout::new(0.5)?.over(first)),
+        specimen(&[5, 4, 6], true, Dropout::locked(0.5, 1)?),
+        specimen(&[3, 40], true, Dropout::units(0.5)?),
+        specimen(&[40, 3], true, Dropout::rows(0.5)?),
+        specimen(&[40, 3], true, Dropout::samples(0.5)?),
+        specimen(&[3, 6, 7, 5], true, DropBlock::new(0.3, Blocks::new(3)?)?),
+        specimen(
+            &[9, 6, 7, 2],
+            true,
+            DropBlock::new(0.3, Blocks::new(2)?.coupled())?,
+        ),
+        specimen(&[8, 6, 3], true, DropHead::new(0.5)?),
+        Specimen {
+            drops: true,
+            ..reader(&[5, 8], 40, words)
+        },
     ])
 }
