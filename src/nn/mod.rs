@@ -16,6 +16,7 @@ mod linear;
 mod mode;
 mod norm;
 mod pass;
+mod penalty;
 mod summary;
 mod updates;
 
