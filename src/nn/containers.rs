@@ -134,7 +134,8 @@ impl Layer for Residual {
 }
 
 /// A segment of which no inner values are kept for the backward pass, which computes them again: see
-/// [`Var::checkpoint`]. Its masks are the same the second time, because they are functions of keys.
+/// [`Var::checkpoint`]. Its masks are the same the second time, because they are functions of keys. Layers with a
+/// penalty ([`Pass::penalize`]) cannot lie in it: training them is [`Error::Unsupported`].
 ///
 /// ```
 /// use elision::nn::{Checkpoint, Linear};
@@ -160,7 +161,7 @@ impl<L: Layer + Clone + 'static> Checkpoint<L> {
 impl<L: Layer + Clone + 'static> Layer for Checkpoint<L> {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
         let (segment, again) = (Arc::clone(&self.segment), pass.again());
-        let first = std::cell::Cell::new(Some(pass.clone()));
+        let first = std::cell::Cell::new(Some(pass.checkpointed()));
         x.checkpoint(move |x| match first.take() {
             Some(pass) => segment.forward(x, &pass),
             None => segment.forward(x, &again),

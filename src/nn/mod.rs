@@ -13,10 +13,12 @@ mod dropout;
 mod embedding;
 mod init;
 mod layer;
+mod learned;
 mod linear;
 mod mode;
 mod norm;
 mod pass;
+mod penalty;
 mod summary;
 mod updates;
 
@@ -27,6 +29,10 @@ pub use dropout::{Dropout, Flatten};
 pub use embedding::Embedding;
 pub use init::Init;
 pub use layer::{CloneLayer, Layer};
+pub use learned::{
+    AlphaSharing, ConcreteDropout, ConcretePrior, SparseVariational, Sparsity, Standout,
+    VariationalLinear, VariationalNoise, sparsity,
+};
 pub use linear::Linear;
 pub use mode::Mode;
 pub use norm::{BatchNorm, LayerNorm, RmsNorm};

@@ -29,13 +29,16 @@ pub struct Pass {
     key: Key,
     batch_statistics: bool,
     path: String,
-    shared: Rc<Shared>,
+    /// Whether this is the first run of a segment whose inner values are not kept.
+    pub(super) checkpointed: bool,
+    pub(super) shared: Rc<Shared>,
 }
 
 /// What all layers of a pass add to.
 #[derive(Debug, Default)]
-struct Shared {
+pub(super) struct Shared {
     updates: Option<RefCell<Updates>>,
+    pub(super) penalties: Option<RefCell<Vec<Var>>>,
     rows: Option<RefCell<Vec<Row>>>,
 }
 
@@ -46,6 +49,7 @@ impl Pass {
             key,
             batch_statistics: mode.uses_batch_statistics(),
             path: String::new(),
+            checkpointed: false,
             shared: Rc::new(shared),
         }
     }
@@ -53,15 +57,12 @@ impl Pass {
     /// The pass of a training step of a run.
     #[must_use]
     pub fn train(run: Key, step: u64) -> Self {
-        let updates = Some(RefCell::default());
-        Self::new(
-            Mode::Train,
-            run.fold_in(step),
-            Shared {
-                updates,
-                rows: None,
-            },
-        )
+        let shared = Shared {
+            updates: Some(RefCell::default()),
+            penalties: Some(RefCell::default()),
+            rows: None,
+        };
+        Self::new(Mode::Train, run.fold_in(step), shared)
     }
 
     /// A pass of evaluation.
@@ -81,15 +82,11 @@ impl Pass {
     /// (Li et al. 2019, <https://arxiv.org/abs/1801.05134>).
     #[must_use]
     pub fn reestimate() -> Self {
-        let updates = Some(RefCell::default());
-        let pass = Self::new(
-            Mode::Eval,
-            Key::new(0),
-            Shared {
-                updates,
-                rows: None,
-            },
-        );
+        let shared = Shared {
+            updates: Some(RefCell::default()),
+            ..Shared::default()
+        };
+        let pass = Self::new(Mode::Eval, Key::new(0), shared);
         Self {
             batch_statistics: true,
             ..pass
@@ -98,15 +95,11 @@ impl Pass {
 
     /// A pass of evaluation that notes what each layer makes.
     pub(super) fn traced() -> Self {
-        let rows = Some(RefCell::default());
-        Self::new(
-            Mode::Eval,
-            Key::new(0),
-            Shared {
-                updates: None,
-                rows,
-            },
-        )
+        let shared = Shared {
+            rows: Some(RefCell::default()),
+            ..Shared::default()
+        };
+        Self::new(Mode::Eval, Key::new(0), shared)
     }
 
     /// The mode.
@@ -186,6 +179,15 @@ impl Pass {
             .as_ref()
             .map(RefCell::take)
             .unwrap_or_default()
+    }
+
+    /// The same pass within a segment whose inner values are not kept.
+    #[must_use]
+    pub(super) fn checkpointed(&self) -> Self {
+        Self {
+            checkpointed: true,
+            ..self.clone()
+        }
     }
 
     /// The same pass, run a second time: nothing is noted.

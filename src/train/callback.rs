@@ -58,6 +58,12 @@ pub trait Callback {
         Ok(())
     }
 
+    /// Before each step: the factor of what layers add to the loss, if it is to be set
+    /// ([`Trainer::set_penalty_weight`](super::Trainer::set_penalty_weight)).
+    fn penalty_weight(&mut self, _step: u64) -> Option<f64> {
+        None
+    }
+
     /// After each step.
     fn batch(&mut self, _progress: &Progress) -> Control {
         Control::Continue

@@ -174,6 +174,9 @@ impl<M: Layer + Clone> Trainer<M> {
         for (batch, rows) in (1..).zip(order.chunks(*size)).skip(done as usize) {
             let step = self.steps();
             callback.before_step(step, self.model_mut())?;
+            if let Some(weight) = callback.penalty_weight(step) {
+                self.set_penalty_weight(weight)?;
+            }
             learning_rate = self.optimizer().learning_rate();
             let seen = self.step_rows(samples, rows)?;
             train = train.and(seen);

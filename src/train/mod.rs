@@ -18,6 +18,7 @@ mod rule;
 mod samples;
 mod schedule;
 mod trainer;
+mod warm_up;
 mod watch;
 
 pub use batch::Batch;
@@ -32,4 +33,5 @@ pub use rule::{OptimizerConfig, Rule};
 pub use samples::{Samples, Targets};
 pub use schedule::Schedule;
 pub use trainer::{Trainer, TrainerState};
+pub use warm_up::WarmUp;
 pub use watch::Watch;

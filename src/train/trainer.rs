@@ -9,7 +9,7 @@ use super::loss::{Known, Loss, Target, constant, rows};
 use super::optimizer::Optimizer;
 use super::samples::Samples;
 use crate::autograd::{Gradients, Tape, Var};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, check_number};
 use crate::key::Key;
 use crate::nn::{Layer, Pass, Updates};
 use crate::tensor::View;
@@ -44,8 +44,18 @@ pub struct Trainer<M> {
     loss: Loss,
     key: Key,
     micro_batches: usize,
+    penalty_weight: f64,
+    penalty: f64,
     tape: Tape,
     gradients: Gradients,
+}
+
+/// What the parts of a batch gave.
+#[derive(Default)]
+struct Sweep {
+    batch: Batch,
+    penalty: f64,
+    updates: Vec<Updates>,
 }
 
 /// What a trainer shows of itself whatever its model is.
@@ -87,6 +97,8 @@ impl<M: Layer> Trainer<M> {
             loss,
             key,
             micro_batches: 1,
+            penalty_weight: 1.0,
+            penalty: 0.0,
             tape: Tape::new(),
             gradients: Gradients::default(),
         }
@@ -161,6 +173,32 @@ impl<M: Layer> Trainer<M> {
         self.optimizer.steps()
     }
 
+    /// The factor of what layers add to the loss by [`Pass::penalize`]: 1 unless it was set.
+    #[must_use]
+    pub fn penalty_weight(&self) -> f64 {
+        self.penalty_weight
+    }
+
+    /// Sets that factor for the steps to come; with 0 penalties have no gradient. It is no part of a checkpoint.
+    /// In [`fit`](Trainer::fit) a callback may set it before each step: [`Callback::penalty_weight`].
+    ///
+    /// # Errors
+    /// [`Error::Number`] if `weight` is negative or not finite.
+    ///
+    /// [`Callback::penalty_weight`]: super::Callback::penalty_weight
+    pub fn set_penalty_weight(&mut self, weight: f64) -> Result<()> {
+        let valid = weight >= 0.0 && (weight as f32).is_finite();
+        check_number("weight of the penalties", weight, valid)?;
+        self.penalty_weight = weight;
+        Ok(())
+    }
+
+    /// The sum of the penalties of the last step, before their weight: a mean over the parts of the batch.
+    #[must_use]
+    pub fn penalty(&self) -> f64 {
+        self.penalty
+    }
+
     /// The tape, which tells the memory of a step.
     #[must_use]
     pub fn tape(&self) -> &Tape {
@@ -168,7 +206,8 @@ impl<M: Layer> Trainer<M> {
     }
 
     /// One step of the optimiser on a batch of samples `[rows, ..]` with a target each. Loss and number correct are
-    /// those of the model with its dropout, before the step.
+    /// those of the model with its dropout, before the step; the loss is that of the data, without the
+    /// [`penalty`](Trainer::penalty).
     ///
     /// # Errors
     /// [`Error::Empty`] if there are no rows, [`Error::Length`] if there are not as many targets as samples, and those of
@@ -210,9 +249,10 @@ impl<M: Layer> Trainer<M> {
         rows: usize,
         part: impl Fn(&Tape, Range<usize>) -> Result<(Var, Known<'a>)>,
     ) -> Result<Batch> {
-        let outcome = self.backward(rows, part).and_then(|(batch, updates)| {
-            self.update(updates)?;
-            Ok(batch)
+        let outcome = self.backward(rows, part).and_then(|sweep| {
+            self.update(sweep.updates)?;
+            self.penalty = sweep.penalty;
+            Ok(sweep.batch)
         });
         // Whatever happened, the memory goes back to the tape.
         self.gradients.clear();
@@ -225,11 +265,11 @@ impl<M: Layer> Trainer<M> {
         &mut self,
         rows: usize,
         part: impl Fn(&Tape, Range<usize>) -> Result<(Var, Known<'a>)>,
-    ) -> Result<(Batch, Vec<Updates>)> {
+    ) -> Result<Sweep> {
         if rows == 0 {
             return Err(Error::Empty("a batch"));
         }
-        let (mut batch, mut updates) = (Batch::default(), Vec::new());
+        let mut sweep = Sweep::default();
         let size = rows.div_ceil(self.micro_batches);
         for (i, start) in (0..).zip((0..rows).step_by(size)) {
             let end = (start + size).min(rows);
@@ -237,15 +277,37 @@ impl<M: Layer> Trainer<M> {
             let pass = self.pass(i);
             let output = self.model.forward(&x, &pass)?;
             let loss = self.loss.between(&output, &target)?;
-            batch = batch.and(Batch::of(loss.item()?, output.view(), &target));
+            let batch = Batch::of(loss.item()?, output.view(), &target);
+            sweep.batch = sweep.batch.and(batch);
+            let share = (end - start) as f64 / rows as f64;
+            let (loss, penalty) = self.penalized(loss, &pass.take_penalties())?;
+            sweep.penalty += share * penalty;
             let weighted = match end - start {
                 all if all == rows => loss,
-                some => loss.scale((some as f64 / rows as f64) as f32)?,
+                _ => loss.scale(share as f32)?,
             };
             weighted.backward_into(&mut self.gradients)?;
-            updates.push(pass.take_updates());
+            sweep.updates.push(pass.take_updates());
         }
-        Ok((batch, updates))
+        Ok(sweep)
+    }
+
+    /// A loss with the weighted sum of some penalties, and that sum without its weight. Without penalties, or with a
+    /// weight of 0, the loss is the same variable.
+    fn penalized(&self, loss: Var, penalties: &[Var]) -> Result<(Var, f64)> {
+        let [first, rest @ ..] = penalties else {
+            return Ok((loss, 0.0));
+        };
+        let sum = rest
+            .iter()
+            .try_fold(first.clone(), |sum, next| sum.add(next))?;
+        let penalty = sum.item()?.into();
+        let loss = match self.penalty_weight as f32 {
+            0.0 => loss,
+            1.0 => loss.add(&sum)?,
+            weight => loss.add(&sum.scale(weight)?)?,
+        };
+        Ok((loss, penalty))
     }
 
     fn pass(&self, part: u64) -> Pass {
