@@ -12,6 +12,7 @@ mod matrix;
 mod norm;
 mod pool;
 mod reduce;
+mod rows;
 mod shape;
 mod shared_dropout;
 mod softmax;
