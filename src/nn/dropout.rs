@@ -40,7 +40,9 @@ impl Dropout {
 
 impl Layer for Dropout {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        match pass.dropout(self.p)? {
+        let dropout = pass.dropout(self.p)?;
+        pass.note_dropout(dropout.as_ref(), x.shape())?;
+        match dropout {
             Some(dropout) => x.dropout(&dropout),
             None => Ok(x.clone()),
         }

@@ -121,16 +121,19 @@ impl Layer for Linear {
         if self.of_units && dropout.is_some() || x.units().is_some() && dropout.is_none() {
             let units = dropout.map(|dropout| UnitMask::draw(&dropout, weight.shape()[0]));
             let y = x.linear_units(&weight, bias.as_ref(), activation, units.transpose()?)?;
+            pass.note_dropout(dropout.as_ref(), &weight.shape()[..1])?;
             return if self.residual { y.add(x) } else { Ok(y) };
         }
         let fused = Fused {
             activation,
             dropout,
         };
-        match self.residual {
+        let y = match self.residual {
             true => x.linear_residual(&weight, bias.as_ref(), &fused, x),
             false => x.linear(&weight, bias.as_ref(), &fused),
-        }
+        }?;
+        pass.note_dropout(dropout.as_ref(), y.shape())?;
+        Ok(y)
     }
 
     fn kind(&self) -> String {

@@ -8,6 +8,7 @@
 
 mod containers;
 mod conv;
+mod drawn;
 mod dropout;
 mod embedding;
 mod init;
@@ -21,6 +22,7 @@ mod updates;
 
 pub use containers::{Checkpoint, Residual, Sequential};
 pub use conv::{AvgPool2d, Conv2d, MaxPool2d};
+pub use drawn::Drawn;
 pub use dropout::{Dropout, Flatten};
 pub use embedding::Embedding;
 pub use init::Init;
