@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand};
 use elision::Activation;
 
 use crate::config::{MOST_SEED, MOST_THREADS, RuleName, ScheduleWords, Validation};
+use crate::diagnose::DiagnoseArgs;
 use crate::failure::one_line;
 use crate::seeds::Seeds;
 
@@ -31,6 +32,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train: from --config, or from flags twice, without and with dropout (the default).
     Train(Box<TrainArgs>),
+    /// Measure what dropout does to the gradients of training: their norm, GDV and GDE, without and with it.
+    Diagnose(Box<DiagnoseArgs>),
     /// Score a model: loss, accuracy, calibration.
     Eval(EvalArgs),
     /// Print the class and its probability for rows of a file, or for a picture.

@@ -100,9 +100,12 @@ impl Dropout {
 
 impl Layer for Dropout {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        match pass.dropout(self.p)? {
+        let noise_shape = self.place.noise_shape(x.shape())?;
+        let dropout = pass.dropout(self.p)?;
+        pass.note_dropout(dropout.as_ref(), &noise_shape)?;
+        match dropout {
             Some(dropout) if self.place == Where::Element => x.dropout(&dropout),
-            Some(dropout) => x.dropout_shared(&self.place.noise_shape(x.shape())?, &dropout),
+            Some(dropout) => x.dropout_shared(&noise_shape, &dropout),
             None => Ok(x.clone()),
         }
     }

@@ -153,6 +153,7 @@ impl Layer for Linear {
         if of_units || x.units().is_some() && dropout.is_none() {
             let units = dropout.map(|dropout| UnitMask::draw(&dropout, weight.shape()[0]));
             let y = x.linear_units(&weight, bias.as_ref(), activation, units.transpose()?)?;
+            pass.note_dropout(dropout.as_ref(), &weight.shape()[..1])?;
             return if self.residual { y.add(x) } else { Ok(y) };
         }
         let blocks = match self.drops {
@@ -165,13 +166,16 @@ impl Layer for Linear {
         };
         if let Some((dropout, block)) = blocks {
             let mask = BlockMask::draw(&dropout, matrix(x), block)?;
+            pass.note_mask(dropout.p(), matrix(x)[1], || Ok(mask.elements().clone()))?;
             let y = x.linear_blocks(&weight, bias.as_ref(), &fused, mask)?;
             return if self.residual { y.add(x) } else { Ok(y) };
         }
-        match self.residual {
+        let y = match self.residual {
             true => x.linear_residual(&weight, bias.as_ref(), &fused, x),
             false => x.linear(&weight, bias.as_ref(), &fused),
-        }
+        }?;
+        pass.note_dropout(dropout.as_ref(), y.shape())?;
+        Ok(y)
     }
 
     fn kind(&self) -> String {

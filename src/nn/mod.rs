@@ -8,6 +8,7 @@
 
 mod containers;
 mod conv;
+mod drawn;
 mod drop_block;
 mod drop_path;
 mod dropout;
@@ -25,6 +26,7 @@ mod updates;
 
 pub use containers::{Checkpoint, Residual, Sequential};
 pub use conv::{AvgPool2d, Conv2d, MaxPool2d};
+pub use drawn::Drawn;
 pub use drop_block::{DropBlock, DropHead};
 pub use drop_path::{DepthRule, DropPath, depth_rates, set_depth_rates};
 pub use dropout::{Dropout, Flatten};

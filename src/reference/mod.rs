@@ -5,6 +5,7 @@ pub mod conv;
 pub mod dropout;
 mod elementwise;
 pub mod gemm;
+pub mod gradients;
 pub mod learned;
 pub mod math;
 pub mod norm;

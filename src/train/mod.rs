@@ -9,6 +9,7 @@ mod batch;
 mod callback;
 mod checkpoint;
 mod data;
+pub mod diagnose;
 mod evaluate;
 mod fit;
 mod loss;

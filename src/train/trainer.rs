@@ -275,10 +275,8 @@ impl<M: Layer> Trainer<M> {
             let end = (start + size).min(rows);
             let (x, target) = part(&self.tape, start..end)?;
             let pass = self.pass(i);
-            let output = self.model.forward(&x, &pass)?;
-            let loss = self.loss.between(&output, &target)?;
-            let batch = Batch::of(loss.item()?, output.view(), &target);
-            sweep.batch = sweep.batch.and(batch);
+            let (seen, loss) = forward(&self.model, &self.loss, (&x, &target), &pass)?;
+            sweep.batch = sweep.batch.and(seen);
             let share = (end - start) as f64 / rows as f64;
             let (loss, penalty) = self.penalized(loss, &pass.take_penalties())?;
             sweep.penalty += share * penalty;
@@ -324,4 +322,17 @@ impl<M: Layer> Trainer<M> {
         }
         self.optimizer.step(&mut self.model, &mut self.gradients)
     }
+}
+
+/// The loss that a pass of training makes small, and what it saw.
+pub(super) fn forward(
+    model: &dyn Layer,
+    loss: &Loss,
+    (x, target): (&Var, &Known<'_>),
+    pass: &Pass,
+) -> Result<(Batch, Var)> {
+    let output = model.forward(x, pass)?;
+    let loss = loss.between(&output, target)?;
+    let batch = Batch::of(loss.item()?, output.view(), target);
+    Ok((batch, loss))
 }
