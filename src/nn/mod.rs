@@ -8,6 +8,7 @@
 
 mod containers;
 mod conv;
+mod cutout;
 mod dropout;
 mod embedding;
 mod init;
@@ -16,11 +17,13 @@ mod linear;
 mod mode;
 mod norm;
 mod pass;
+mod rates;
 mod summary;
 mod updates;
 
 pub use containers::{Checkpoint, Residual, Sequential};
 pub use conv::{AvgPool2d, Conv2d, MaxPool2d};
+pub use cutout::Cutout;
 pub use dropout::{Dropout, Flatten};
 pub use embedding::Embedding;
 pub use init::Init;
@@ -29,5 +32,7 @@ pub use linear::Linear;
 pub use mode::Mode;
 pub use norm::{BatchNorm, LayerNorm, RmsNorm};
 pub use pass::Pass;
+pub use rates::{HIDDEN_RATE, INPUT_RATE, path_matches, rates, set_rates, set_rates_matching};
+pub(crate) use rates::{for_each_rate_mut, settable_rates};
 pub use summary::Summary;
 pub use updates::Updates;

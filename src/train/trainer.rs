@@ -44,6 +44,8 @@ pub struct Trainer<M> {
     loss: Loss,
     key: Key,
     micro_batches: usize,
+    /// The weight of R-Drop's divergence.
+    r_drop: Option<f64>,
     tape: Tape,
     gradients: Gradients,
 }
@@ -87,6 +89,7 @@ impl<M: Layer> Trainer<M> {
             loss,
             key,
             micro_batches: 1,
+            r_drop: None,
             tape: Tape::new(),
             gradients: Gradients::default(),
         }
@@ -105,6 +108,15 @@ impl<M: Layer> Trainer<M> {
                 ..self
             }),
         }
+    }
+
+    pub(super) fn r_drop_alpha(&self) -> Option<f64> {
+        self.r_drop
+    }
+
+    pub(super) fn with_r_drop(self, alpha: f64) -> Self {
+        let r_drop = Some(alpha);
+        Self { r_drop, ..self }
     }
 
     /// The model.
@@ -235,9 +247,8 @@ impl<M: Layer> Trainer<M> {
             let end = (start + size).min(rows);
             let (x, target) = part(&self.tape, start..end)?;
             let pass = self.pass(i);
-            let output = self.model.forward(&x, &pass)?;
-            let loss = self.loss.between(&output, &target)?;
-            batch = batch.and(Batch::of(loss.item()?, output.view(), &target));
+            let (loss, seen) = self.loss_of(&x, &target, &pass)?;
+            batch = batch.and(seen);
             let weighted = match end - start {
                 all if all == rows => loss,
                 some => loss.scale((some as f64 / rows as f64) as f32)?,
@@ -246,6 +257,17 @@ impl<M: Layer> Trainer<M> {
             updates.push(pass.take_updates());
         }
         Ok((batch, updates))
+    }
+
+    /// The loss of a part of a batch.
+    fn loss_of(&self, x: &Var, target: &Known<'_>, pass: &Pass) -> Result<(Var, Batch)> {
+        if let Some(alpha) = self.r_drop {
+            return self.r_drop_loss(x, target, (pass, alpha));
+        }
+        let output = self.model.forward(x, pass)?;
+        let loss = self.loss.between(&output, target)?;
+        let seen = Batch::of(loss.item()?, output.view(), target);
+        Ok((loss, seen))
     }
 
     fn pass(&self, part: u64) -> Pass {

@@ -12,6 +12,7 @@ mod matrix;
 mod norm;
 mod pool;
 mod reduce;
+mod select;
 mod shape;
 mod softmax;
 mod unit_linear;
