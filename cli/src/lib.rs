@@ -11,6 +11,7 @@ mod args;
 mod bench;
 mod cache;
 mod curves;
+mod dropout_method;
 mod dropout_share;
 mod evaluation;
 mod experiment;
