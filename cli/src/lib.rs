@@ -12,6 +12,7 @@ mod bench;
 mod cache;
 mod curves;
 mod diagnose;
+mod dropout_method;
 mod dropout_share;
 mod evaluation;
 mod experiment;

@@ -8,6 +8,7 @@
 
 mod containers;
 mod conv;
+mod cutout;
 mod drawn;
 mod drop_block;
 mod drop_path;
@@ -21,11 +22,13 @@ mod mode;
 mod norm;
 mod pass;
 mod penalty;
+mod rates;
 mod summary;
 mod updates;
 
 pub use containers::{Checkpoint, Residual, Sequential};
 pub use conv::{AvgPool2d, Conv2d, MaxPool2d};
+pub use cutout::Cutout;
 pub use drawn::Drawn;
 pub use drop_block::{DropBlock, DropHead};
 pub use drop_path::{DepthRule, DropPath, depth_rates, set_depth_rates};
@@ -41,5 +44,7 @@ pub use linear::Linear;
 pub use mode::Mode;
 pub use norm::{BatchNorm, LayerNorm, RmsNorm};
 pub use pass::Pass;
+pub use rates::{HIDDEN_RATE, INPUT_RATE, path_matches, rates, set_rates, set_rates_matching};
+pub(crate) use rates::{for_each_rate_mut, settable_rates};
 pub use summary::Summary;
 pub use updates::Updates;

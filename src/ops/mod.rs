@@ -55,8 +55,8 @@ pub use linear::{
     unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
 };
 pub use loss::{
-    binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error, softmax_cross_entropy,
-    softmax_cross_entropy_smoothed,
+    binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error, r_drop,
+    softmax_cross_entropy, softmax_cross_entropy_smoothed, symmetric_kl,
 };
 pub use matmul::{matmul, matmul_into};
 pub use max_pool::{

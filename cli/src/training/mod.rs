@@ -1,6 +1,7 @@
 //! `elision train`: one run, two that differ in nothing but dropout, or one for each of some seeds.
 
 mod output;
+mod rates;
 mod recorder;
 mod resume;
 mod run;

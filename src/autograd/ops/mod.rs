@@ -13,6 +13,7 @@ mod norm;
 mod pool;
 mod reduce;
 mod rows;
+mod select;
 mod shape;
 mod shared_dropout;
 mod softmax;

@@ -75,7 +75,7 @@ impl<'a> BatchGradients<'a> {
             return Err(Error::Empty("a batch"));
         }
         let (x, target) = self.samples.on(&self.tape, rows)?;
-        let (batch, loss) = forward(self.model, &self.loss, (&x, &target), pass)?;
+        let (loss, batch) = forward(self.model, &self.loss, (&x, &target), pass)?;
         loss.backward_into(&mut self.gradients)?;
         Ok(batch)
     }
