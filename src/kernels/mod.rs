@@ -9,6 +9,7 @@ pub(crate) mod keep;
 pub(crate) mod limits;
 pub(crate) mod loss;
 pub(crate) mod math;
+pub(crate) mod noise;
 pub(crate) mod norm;
 pub(crate) mod optimizer;
 pub(crate) mod patches;

@@ -17,6 +17,7 @@ mod linear;
 mod loss;
 mod matmul;
 mod max_pool;
+mod noise;
 mod norm;
 mod optimizer;
 mod reduce;
@@ -56,6 +57,7 @@ pub use matmul::{matmul, matmul_into};
 pub use max_pool::{
     Argmax, max_pool2d, max_pool2d_backward, max_pool2d_backward_into, max_pool2d_into,
 };
+pub use noise::{normal, normal_into, uniform, uniform_into};
 pub use norm::{
     BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved, batch_norm,
     batch_norm_backward_into, batch_norm_inference, batch_norm_inference_backward_into,

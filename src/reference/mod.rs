@@ -6,6 +6,7 @@ pub mod dropout;
 mod elementwise;
 pub mod gemm;
 pub mod math;
+pub mod noise;
 pub mod norm;
 pub mod pool;
 pub mod reduce;
