@@ -2,6 +2,7 @@
 //! check, cut and share the work.
 
 pub(crate) mod activation;
+pub(crate) mod alpha;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
@@ -14,6 +15,7 @@ pub(crate) mod norm;
 pub(crate) mod optimizer;
 pub(crate) mod patches;
 pub(crate) mod pool;
+pub(crate) mod rates;
 pub(crate) mod reduce;
 pub(crate) mod softmax;
 pub(crate) mod window;

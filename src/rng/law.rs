@@ -16,8 +16,9 @@
 //! -ln u = (k - m) ln 2 - d G(d),   G(d) = 2 ln 2 + ln(1 - d) / d
 //! ```
 //!
-//! `(k - m) 2^23` is a difference of bit patterns; where u is near 1 both terms are small multiples of d, so that
-//! nothing cancels. No FMA: all instruction sets give the same bits.
+//! `(k - m) 2^23` is a difference of bit patterns, so the logarithm is taken in units of ln 2 times 2^-23, and the root
+//! of the unit is in the polynomials of sine and cosine. Where u is near 1 both terms are small multiples of d: nothing
+//! cancels. No FMA: all instruction sets give the same bits.
 
 use super::xoshiro::Xoshiro;
 use crate::simd::{LANES, Simd};
@@ -88,23 +89,26 @@ const HALF: u32 = 0x3F00_0000;
 const ONE: u32 = 0x3F80_0000;
 const TWO_31: u32 = 0x4F00_0000;
 
-/// G on (0, 1/2], degree 6: -ln u is within 2^-19.7 of itself, and the radius within 2^-20.7. G(1/2) comes out
-/// below zero, so that u = 1, where the other term is 0, has a radius too.
+/// G / h on (0, 1/2], where h is ln 2 times 2^-23: degree 6, -ln u is within 2^-19.7 of itself, and the radius within
+/// 2^-20.7. G(1/2) comes out below zero, so that u = 1, where the other term is 0, has a radius too.
 const G: [f32; 7] = [
-    0.386_293_26,
-    -0.499_794_87,
-    -0.339_494_05,
-    -0.181_953_1,
-    -0.546_554_1,
-    0.684_254_5,
-    -1.024_102_8,
+    4.674_999_5e6,
+    -6.048_616_5e6,
+    -4.108_669_2e6,
+    -2.201_734_5e6,
+    -6.615_491_5e6,
+    8.282_522_5e6,
+    -1.239_481_2e7,
 ];
-/// ln 2 times 2^-23.
-const LN2_STEP: f32 = 8.262_958e-8;
-/// sin(pi/4 t) / t in t^2 on [0, 1]: within 2^-25.
-const SIN: [f32; 4] = [0.785_398_2, -0.080_745_82, 0.002_490_987_3, -3.658_583_6e-5];
-/// cos(pi/4 t) in t^2 on [0, 1]: within 2^-24.
-const COS: [f32; 4] = [0.999_999_94, -0.308_423_64, 0.015_848_193, -3.177_054_2e-4];
+/// sqrt(h) sin(pi/4 t) / t in t^2 on [0, 1]: within 2^-27.
+const SIN: [f32; 4] = [
+    2.257_655_4e-4,
+    -2.321_056_3e-5,
+    7.157_508_4e-7,
+    -1.032_847_5e-8,
+];
+/// sqrt(h) cos(pi/4 t) in t^2 on [0, 1]: within 2^-24.
+const COS: [f32; 4] = [2.874_536_1e-4, -8.865_768e-5, 4.556_119_6e-6, -9.165_572e-8];
 /// 2^-31.
 const ANGLE: f32 = 1.0 / 2_147_483_648.0;
 
@@ -138,7 +142,7 @@ fn signed<S: Simd>(simd: S, y: S::F32, bits: S::U32) -> S::F32 {
     simd.f32_from_bits(simd.u32_xor(simd.to_bits(y), sign))
 }
 
-/// `sqrt(-ln u)` for u = (the lower 31 bits, made odd) times 2^-31.
+/// `sqrt(-ln u / h)` for u = (the lower 31 bits, made odd) times 2^-31.
 #[inline(always)]
 fn radius<S: Simd>(simd: S, bits: S::U32) -> S::F32 {
     let odd = simd.u32_or(simd.u32_and(bits, simd.u32_splat(!SIGN)), simd.u32_splat(1));
@@ -155,8 +159,7 @@ fn radius<S: Simd>(simd: S, bits: S::U32) -> S::F32 {
         i -= 1;
         g = simd.add(simd.mul(g, d), simd.splat(G[i]));
     }
-    let line = simd.mul(steps, simd.splat(LN2_STEP));
-    simd.sqrt(simd.sub(line, simd.mul(d, g)))
+    simd.sqrt(simd.sub(steps, simd.mul(d, g)))
 }
 
 /// A polynomial of degree 3, by Horner's rule.

@@ -1,8 +1,15 @@
 //! Random numbers, and noise made of them.
 
+mod alpha;
 mod numbers;
+mod perturb;
+mod rates;
 
+pub use alpha::{alpha_dropout, alpha_dropout_backward_into, alpha_dropout_into};
 pub use numbers::{normal, normal_into, uniform, uniform_into};
+pub(crate) use perturb::noise_numbers;
+pub use perturb::{noise, noise_backward_into, noise_in_place, noise_into, noise_shared};
+pub use rates::{dropout_rates, dropout_rates_backward_into};
 
 use crate::exec::for_each_chunk;
 use crate::kernels::elementwise::Binary;
