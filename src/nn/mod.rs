@@ -8,6 +8,7 @@
 
 mod containers;
 mod conv;
+mod drop_block;
 mod dropout;
 mod embedding;
 mod init;
@@ -22,6 +23,7 @@ mod updates;
 
 pub use containers::{Checkpoint, Residual, Sequential};
 pub use conv::{AvgPool2d, Conv2d, MaxPool2d};
+pub use drop_block::{DropBlock, DropHead};
 pub use dropout::{Dropout, Flatten};
 pub use embedding::Embedding;
 pub use init::Init;

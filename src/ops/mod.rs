@@ -34,15 +34,21 @@ pub use activation::{
 pub use avg_pool::{avg_pool2d, avg_pool2d_backward, avg_pool2d_backward_into, avg_pool2d_into};
 pub use batched::{batched_matmul, batched_matmul_into};
 pub use conv::{Conv2d, conv2d, conv2d_backward, conv2d_backward_into, conv2d_into};
+pub(crate) use dropout::check_head_rate;
 pub use dropout::{
+    drop_block, drop_heads, drop_heads_backward, drop_heads_backward_into, drop_heads_into,
     dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,
-    dropout_inference, dropout_inference_in_place, dropout_into,
+    dropout_inference, dropout_inference_in_place, dropout_into, dropout_shared,
+    dropout_shared_backward, dropout_shared_backward_into, dropout_shared_into, select_shared_into,
 };
 pub use elementwise::{
     add, add_assign, add_into, copy_into, div, div_into, mul, mul_assign, mul_into, scale_in_place,
     scale_into, sub, sub_into,
 };
-pub use embedding::{embedding, embedding_backward_into, embedding_into};
+pub use embedding::{
+    embedding, embedding_backward_into, embedding_into, word_dropout, word_dropout_backward_into,
+    word_dropout_into,
+};
 pub use limits::{clip_in_place, max_norm_rows_in_place, squared_norm};
 pub use linear::{
     LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved, linear,

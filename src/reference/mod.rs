@@ -10,6 +10,7 @@ pub mod noise;
 pub mod norm;
 pub mod pool;
 pub mod reduce;
+pub mod shared;
 pub mod softmax;
 pub mod stream;
 pub mod tape;

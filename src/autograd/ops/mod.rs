@@ -14,6 +14,7 @@ mod norm;
 mod pool;
 mod reduce;
 mod shape;
+mod shared_dropout;
 mod softmax;
 mod unit_linear;
 
