@@ -19,6 +19,7 @@ mod layer;
 mod learned;
 mod linear;
 mod mode;
+mod noise;
 mod norm;
 mod pass;
 mod penalty;
@@ -42,6 +43,7 @@ pub use learned::{
 };
 pub use linear::Linear;
 pub use mode::Mode;
+pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise, UniformDropout};
 pub use norm::{BatchNorm, LayerNorm, RmsNorm};
 pub use pass::Pass;
 pub use rates::{HIDDEN_RATE, INPUT_RATE, path_matches, rates, set_rates, set_rates_matching};

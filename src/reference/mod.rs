@@ -8,6 +8,7 @@ pub mod gemm;
 pub mod gradients;
 pub mod learned;
 pub mod math;
+pub mod noise;
 pub mod norm;
 pub mod pool;
 pub mod reduce;
