@@ -3,8 +3,9 @@
 
 use elision::autograd::{Parameter, Tape};
 use elision::nn::{
-    AvgPool2d, BatchNorm, Checkpoint, Conv2d, Dropout, Embedding, Flatten, Layer, LayerNorm,
-    Linear, MaxPool2d, Mode, Pass, Residual, RmsNorm, Sequential,
+    AvgPool2d, BatchNorm, Checkpoint, Conv2d, DropConnect, Dropout, Embedding, Flatten, Layer,
+    LayerNorm, Linear, MaxPool2d, Mixout, Mode, MultiSample, Pass, Residual, RmsNorm, Sequential,
+    Shakeout,
 };
 use elision::ops::Window;
 use elision::{Activation, Key, Result, Tensor};
@@ -90,7 +91,14 @@ pub(crate) fn randomize(model: &mut dyn Layer) {
 
 /// One of each.
 pub(crate) fn all() -> Result<Vec<Specimen>> {
-    let parts = [linear(), images(), norms(), kept_units(), containers()];
+    let parts = [
+        linear(),
+        images(),
+        norms(),
+        kept_units(),
+        containers(),
+        dropped_weights(),
+    ];
     let parts: Result<Vec<_>> = parts.into_iter().collect();
     Ok(parts?.into_iter().flatten().collect())
 }
@@ -176,5 +184,40 @@ fn containers() -> Result<Vec<Specimen>> {
         specimen(&[5, 6], true, block.clone()),
         specimen(&[5, 6], true, Residual::new(block.clone())),
         specimen(&[5, 6], true, Residual::new(Checkpoint::new(block))),
+    ])
+}
+
+fn dropped_weights() -> Result<Vec<Specimen>> {
+    let linear = Linear::new(6, 9, RUN)?.activation(Activation::Tanh);
+    let square = Linear::new(6, 6, RUN)?;
+    let units = Linear::new(6, 6, RUN)?.unit_dropout(0.4)?;
+    let behind_units = Sequential::new()
+        .with("units", units.clone())?
+        .with("weights", DropConnect::new(linear.clone(), 0.2)?)?;
+    let mixed_behind_units = Sequential::new()
+        .with("units", units)?
+        .with("weights", Mixout::new(&linear, 0.5)?.by_input())?;
+    let block = Residual::new(square.clone().activation(Activation::Tanh));
+    let head = Sequential::new()
+        .with("dropout", Dropout::new(0.5)?)?
+        .with("output", linear.clone())?;
+    Ok(vec![
+        specimen(&[5, 6], true, DropConnect::new(linear.clone(), 0.5)?),
+        specimen(
+            &[5, 6],
+            true,
+            DropConnect::new(square.clone().residual(), 0.2)?,
+        ),
+        specimen(&[5, 6], true, behind_units),
+        specimen(
+            &[2, 5, 6],
+            true,
+            DropConnect::new(linear.clone(), 0.5)?.per_sample(),
+        ),
+        specimen(&[5, 6], true, Mixout::new(&linear, 0.7)?),
+        specimen(&[5, 6], true, mixed_behind_units),
+        specimen(&[5, 6], true, Shakeout::new(square.residual(), 0.3, 0.0)?),
+        specimen(&[40, 6], true, block.drop_path(0.5)?),
+        specimen(&[5, 6], true, MultiSample::new(head, 2)?),
     ])
 }

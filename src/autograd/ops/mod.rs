@@ -3,19 +3,24 @@
 mod activation;
 mod arithmetic;
 mod conv;
+mod drop_connect;
 mod dropout;
 mod embedding;
 mod grads;
 mod linear;
 mod loss;
 mod matrix;
+mod mixout;
 mod norm;
 mod pool;
 mod reduce;
 mod rows;
+mod select;
 mod shape;
+mod sign;
 mod softmax;
 mod unit_linear;
+mod zoneout;
 
 pub use linear::Fused;
 
