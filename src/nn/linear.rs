@@ -142,40 +142,90 @@ fn matrix(x: &Var) -> [usize; 2] {
     [rows.iter().product(), *columns]
 }
 
-impl Layer for Linear {
-    fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        let tape = x.tape();
-        let weight = tape.parameter(&self.weight)?;
-        let bias = self.bias.as_ref().map(|bias| tape.parameter(bias));
-        let (bias, activation) = (bias.transpose()?, self.activation);
-        let mut dropout = pass.dropout(self.p)?;
+impl Linear {
+    /// The weights on the tape of `x`.
+    pub(super) fn weights(&self, x: &Var) -> Result<Var> {
+        x.tape().parameter(&self.weight)
+    }
+
+    /// The biases on the tape of `x`.
+    pub(super) fn biases(&self, x: &Var) -> Result<Option<Var>> {
+        let bias = self.bias.as_ref().map(|bias| x.tape().parameter(bias));
+        bias.transpose()
+    }
+
+    /// Activation and dropout of a pass.
+    pub(super) fn fused(&self, pass: &Pass) -> Result<Fused> {
+        Ok(Fused {
+            activation: self.activation,
+            dropout: pass.dropout(self.p)?,
+        })
+    }
+
+    /// Fails for a layer with dropout, for one that wraps it and has a rate of its own: a layer has one rate.
+    pub(super) fn check_no_dropout(&self) -> Result<()> {
+        match self.rate() {
+            None => Ok(()),
+            Some(_) => Err(Error::Unsupported(
+                "a linear layer whose weights are dropped has no other dropout: put a layer of it behind",
+            )),
+        }
+    }
+
+    /// The forward pass with `weight` in the place of the layer's own.
+    pub(super) fn run(&self, x: &Var, weight: &Var, pass: &Pass) -> Result<Var> {
+        let bias = self.biases(x)?;
+        let fused = self.fused(pass)?;
+        if let (Drops::InputBlocks(block), Some(dropout)) = (self.drops, fused.dropout) {
+            let mask = BlockMask::draw(&dropout, matrix(x), block)?;
+            pass.note_mask(dropout.p(), matrix(x)[1], || Ok(mask.elements().clone()))?;
+            let fused = Fused {
+                dropout: None,
+                ..fused
+            };
+            let y = x.linear_blocks(weight, bias.as_ref(), &fused, mask)?;
+            return self.on_top(y, x);
+        }
+        let Fused {
+            activation,
+            dropout,
+        } = fused;
         let of_units = self.drops == Drops::Units && dropout.is_some();
         if of_units || x.units().is_some() && dropout.is_none() {
             let units = dropout.map(|dropout| UnitMask::draw(&dropout, weight.shape()[0]));
-            let y = x.linear_units(&weight, bias.as_ref(), activation, units.transpose()?)?;
+            let y = x.linear_units(weight, bias.as_ref(), activation, units.transpose()?)?;
             pass.note_dropout(dropout.as_ref(), &weight.shape()[..1])?;
-            return if self.residual { y.add(x) } else { Ok(y) };
-        }
-        let blocks = match self.drops {
-            Drops::InputBlocks(block) => dropout.take().map(|dropout| (dropout, block)),
-            _ => None,
-        };
-        let fused = Fused {
-            activation,
-            dropout,
-        };
-        if let Some((dropout, block)) = blocks {
-            let mask = BlockMask::draw(&dropout, matrix(x), block)?;
-            pass.note_mask(dropout.p(), matrix(x)[1], || Ok(mask.elements().clone()))?;
-            let y = x.linear_blocks(&weight, bias.as_ref(), &fused, mask)?;
-            return if self.residual { y.add(x) } else { Ok(y) };
+            return self.on_top(y, x);
         }
         let y = match self.residual {
-            true => x.linear_residual(&weight, bias.as_ref(), &fused, x),
-            false => x.linear(&weight, bias.as_ref(), &fused),
+            true => x.linear_residual(weight, bias.as_ref(), &fused, x),
+            false => x.linear(weight, bias.as_ref(), &fused),
         }?;
         pass.note_dropout(dropout.as_ref(), y.shape())?;
         Ok(y)
+    }
+
+    /// What follows a product without bias in a layer without dropout.
+    pub(super) fn finish(&self, product: Var, x: &Var) -> Result<Var> {
+        let mut y = product;
+        if let Some(bias) = self.biases(x)? {
+            y = y.add(&bias)?;
+        }
+        if self.activation != Activation::Identity {
+            y = y.activate(self.activation)?;
+        }
+        self.on_top(y, x)
+    }
+
+    /// The input added to the output, if the layer is residual.
+    pub(super) fn on_top(&self, y: Var, x: &Var) -> Result<Var> {
+        if self.residual { y.add(x) } else { Ok(y) }
+    }
+}
+
+impl Layer for Linear {
+    fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
+        self.run(x, &self.weights(x)?, pass)
     }
 
     fn kind(&self) -> String {

@@ -17,6 +17,7 @@ pub mod softmax;
 pub mod stream;
 pub mod tape;
 pub mod unit;
+pub mod weights;
 
 pub use elementwise::{map, zip};
 pub use reduce::{max, mean, sum, sum_f64};
