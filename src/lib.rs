@@ -122,3 +122,8 @@ pub use tensor::{Dims, Iter, MAX_RANK, Tensor, View, ViewMut, broadcast_shapes};
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 struct Readme;
+
+/// Compiles the examples of the page of methods.
+#[cfg(doctest)]
+#[doc = include_str!("../docs/dropout.md")]
+struct Methods;

@@ -98,8 +98,8 @@ pub(crate) struct TrainArgs {
     /// The schedule gives factors of the layers' own drop probabilities.
     #[arg(long)]
     pub(crate) schedule_factor: bool,
-    /// What is dropped together, in layers that do not say it themselves: an element, or a unit for a whole batch [default: element].
-    #[arg(long, value_enum, value_name = "METHOD")]
+    /// How layers drop that do not say it themselves: element, unit, input-block:ROWSxCOLUMNS, channel, drop-block:SIZE, gaussian, uniform, alpha, feature-alpha, drop-connect, shakeout:CONSTANT, concrete, variational, sparse-variational or standout; where a method is not for a kind of layer, that drops elements [default: element].
+    #[arg(long, value_name = "METHOD")]
     pub(crate) dropout_method: Option<Method>,
     /// One run, without any dropout.
     #[arg(long, conflicts_with_all = ["rates", "input_rate", "rate_pattern", "schedule", "schedule_factor", "dropout_method"])]

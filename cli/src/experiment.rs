@@ -90,8 +90,13 @@ impl Experiment {
         let Config {
             optimizer, train, ..
         } = &self.config;
-        let model = network::build(&self.config, &self.input, self.classes.len())
-            .map_err(|misfit| Failure::Flags(format!("model: {misfit}")))?;
+        let model = network::build(
+            &self.config,
+            &self.input,
+            self.classes.len(),
+            self.train.rows(),
+        )
+        .map_err(|misfit| Failure::Flags(format!("model: {misfit}")))?;
         let steps = self.steps_per_epoch() * self.config.epochs();
         let optimizer = optimizer.config(steps).and_then(Optimizer::new);
         let optimizer = optimizer.map_err(Failure::Network)?;

@@ -6,8 +6,8 @@ use elision::Key;
 use elision::nn::{self, Init, Sequential};
 use elision::ops::Window;
 
-use crate::config::{Config, Conv, Dense, Kind, Layer, Method};
-use crate::dropout_method;
+use crate::config::{Config, Conv, Dense, Kind, Layer, Method, Place};
+use crate::dropout_method::{self, Learned};
 
 /// A gigabyte of weights, of which training holds some four copies: a slip of the keyboard should be an error, not
 /// an exhausted machine.
@@ -27,13 +27,16 @@ impl fmt::Display for Misfit {
     }
 }
 
-/// The model for samples of this shape, with weights of its own key.
+/// The model for samples of this shape, with weights of its own key; `rows` is the number of training rows, which
+/// matters in training alone.
 pub(crate) fn build(
     config: &Config,
     input: &[usize],
     classes: usize,
+    rows: usize,
 ) -> Result<Sequential, Misfit> {
     let mut builder = Builder {
+        rows,
         key: config.key().named("init"),
         init: config.model.init.0,
         method: config.model.dropout_method,
@@ -70,6 +73,8 @@ struct Builder {
     /// Of layers that do not say it.
     method: Method,
     classes: usize,
+    /// Training rows.
+    rows: usize,
     /// The shape of a sample after them.
     shape: Vec<usize>,
     /// The number of their weights.
@@ -109,9 +114,23 @@ impl Builder {
     fn layer(&mut self, model: Sequential, layer: &Layer, key: Key) -> Result<Sequential, Fault> {
         let (name, method) = (layer.name.as_str(), self.method(layer)?);
         match &layer.kind {
+            Kind::Linear(dense) if Learned::has(method) => {
+                let learned = self.learned(dense, method, key)?;
+                learned.with(model, name, method, dense.dropout)
+            }
             Kind::Linear(dense) => {
-                let (linear, p) = (self.linear(dense, key)?, dense.dropout);
-                dropout_method::linear(model, name, linear, method, p.unwrap_or(0.0))
+                if dense.residual
+                    && !matches!(
+                        method,
+                        Method::Element | Method::Unit | Method::InputBlock(_)
+                    )
+                {
+                    return Err(format!(
+                        "a residual linear layer has no dropout_method {method}"
+                    ));
+                }
+                let (linear, p) = (self.linear(dense, key)?, dense.dropout.unwrap_or(0.0));
+                dropout_method::linear(model, name, linear, (method, p), self.rows)
             }
             Kind::Dropout(rate) => dropout_method::alone(model, name, method, *rate),
             Kind::Conv2d(conv) => {
@@ -144,17 +163,40 @@ impl Builder {
         .map_err(text)
     }
 
-    /// How a layer drops: as it says, or as the model does where the layer can.
+    /// How a layer drops: as it says, or as the model does where the layer drops and the method is for it.
     fn method(&self, layer: &Layer) -> Result<Method, Fault> {
-        match (layer.method, &layer.kind) {
-            (Some(Method::Unit), Kind::Dropout(_) | Kind::Conv2d(_)) => {
-                Err("dropout_method: units are those of a linear layer".to_owned())
-            }
-            (method, _) => Ok(method.unwrap_or(self.method)),
+        let place = match &layer.kind {
+            Kind::Linear(_) => Place::Linear,
+            Kind::Conv2d(_) => Place::Conv,
+            _ => Place::Alone,
+        };
+        match layer.method {
+            Some(method) if method.fits(place) => Ok(method),
+            Some(method) => Err(format!(
+                "dropout_method: {method} is not for this kind of layer"
+            )),
+            None if layer.kind.rate().is_some() && self.method.fits(place) => Ok(self.method),
+            None => Ok(Method::Element),
         }
     }
 
-    fn linear(&mut self, dense: &Dense, key: Key) -> Result<nn::Linear, Fault> {
+    /// A linear layer that is made by its method.
+    fn learned(&mut self, dense: &Dense, method: Method, key: Key) -> Result<Learned, Fault> {
+        if dense.residual || !dense.bias {
+            return Err(format!("a layer of {method} has a bias and no residual"));
+        }
+        let shape = self.features_and_units(dense)?;
+        Ok(Learned {
+            shape,
+            activation: dense.activation,
+            init: self.init,
+            key,
+            rows: self.rows,
+        })
+    }
+
+    /// What comes in and goes out, which is counted.
+    fn features_and_units(&mut self, dense: &Dense) -> Result<[usize; 2], Fault> {
         let units = dense.units.unwrap_or(self.classes);
         let Some((&inputs, rest)) = self.shape.split_last() else {
             return Err("a sample has no axis".to_owned());
@@ -172,6 +214,11 @@ impl Builder {
         }
         self.count(inputs.checked_add(1).and_then(|all| all.checked_mul(units)))?;
         self.shape = vec![units];
+        Ok([inputs, units])
+    }
+
+    fn linear(&mut self, dense: &Dense, key: Key) -> Result<nn::Linear, Fault> {
+        let [inputs, units] = self.features_and_units(dense)?;
         let layer = nn::Linear::new(inputs, units, key).map_err(text)?;
         let layer = match self.init {
             Init::KaimingUniform => layer,
@@ -267,7 +314,7 @@ mod tests {
 
     fn model(layers: &str, input: &[usize]) -> Result<Sequential, String> {
         let config = Config::parse(layers).map_err(|fault| fault.to_string())?;
-        build(&config, input, 10).map_err(|misfit| misfit.to_string())
+        build(&config, input, 10, 100).map_err(|misfit| misfit.to_string())
     }
 
     const CNN: &str = "

@@ -133,7 +133,8 @@ impl Trained {
         if !preparation.is_sound() || features != Some(preparation.features()) {
             return Err(format!("{PREPARATION}: not for samples of this shape"));
         }
-        let model = network::build(&config, &input, classes.len());
+        // Nothing is trained here, so the number of rows does not matter.
+        let model = network::build(&config, &input, classes.len(), 1);
         let mut model = model.map_err(|misfit| misfit.to_string())?;
         checkpoint
             .apply(&mut model)

@@ -82,7 +82,7 @@ impl Kind {
     }
 
     /// Its drop probability, if one is given.
-    pub(super) fn rate(&self) -> Option<f64> {
+    pub(crate) fn rate(&self) -> Option<f64> {
         match self {
             Self::Dropout(rate) => Some(*rate),
             Self::Linear(dense) => dense.dropout,

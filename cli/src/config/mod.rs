@@ -28,6 +28,7 @@ pub use init::InitWord;
 pub use kind::{Conv, Dense, Kind};
 pub use layer::Layer;
 pub use method::Method;
+pub(crate) use method::Place;
 pub use model::Model;
 pub use optimizer::{Optimizer, RuleName, ScheduleWords};
 pub use rate::RateWords;
@@ -97,6 +98,7 @@ impl Config {
     pub(crate) fn without_dropout(&self) -> Self {
         let mut config = self.clone();
         config.model.for_each_rate_mut(&mut |rate| *rate = 0.0);
+        config.model.drop_elements();
         config.train.rate_schedule = None;
         config
     }

@@ -16,7 +16,7 @@ pub struct Model {
     #[serde(default, with = "words")]
     pub init: InitWord,
     /// How layers drop that do not say it themselves.
-    #[serde(default, alias = "dropout-method")]
+    #[serde(default, with = "words", alias = "dropout-method")]
     pub dropout_method: Method,
     /// The layers, in their order.
     pub layers: Vec<Layer>,
@@ -38,6 +38,12 @@ impl Model {
     /// Gives a drop probability to all layers that can have one and whose path matches; whether there are such.
     pub(crate) fn set_rates(&mut self, pattern: &str, p: f64) -> bool {
         set_matching(&mut self.layers, "", (pattern, p))
+    }
+
+    /// Makes elements of what layers drop, whatever they say.
+    pub(crate) fn drop_elements(&mut self) {
+        self.dropout_method = Method::Element;
+        forget_methods(&mut self.layers);
     }
 
     /// The drop probability of the input, if the model begins with a layer of dropout.
@@ -88,4 +94,13 @@ fn set_matching(layers: &mut [Layer], outer: &str, (pattern, p): (&str, f64)) ->
         }
     }
     found
+}
+
+fn forget_methods(layers: &mut [Layer]) {
+    for layer in layers {
+        layer.method = None;
+        if let Kind::Residual(inner) = &mut layer.kind {
+            forget_methods(inner);
+        }
+    }
 }

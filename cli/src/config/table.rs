@@ -31,7 +31,7 @@ pub(super) struct LayerTable {
     dropout: Option<f64>,
     #[serde(default, deserialize_with = "number::maybe_probability")]
     rate: Option<f64>,
-    #[serde(alias = "dropout-method")]
+    #[serde(default, with = "words::maybe", alias = "dropout-method")]
     dropout_method: Option<Method>,
     residual: Option<bool>,
     bias: Option<bool>,

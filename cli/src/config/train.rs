@@ -31,6 +31,10 @@ pub struct Train {
     /// The weight of the divergence of two passes in R-Drop; none without R-Drop.
     #[serde(deserialize_with = "number::maybe_weight", alias = "r-drop")]
     pub r_drop: Option<f64>,
+    /// What learned methods add to the loss comes in between these epochs: nothing before the first, all from the second
+    /// on; all at once if it is not said.
+    #[serde(alias = "penalty-warm-up")]
+    pub penalty_warm_up: Option<[u64; 2]>,
     /// Training stops after so many epochs in a row that were no better than the best.
     #[serde(deserialize_with = "number::maybe_steps")]
     pub patience: Option<u64>,
@@ -62,6 +66,7 @@ impl Default for Train {
             rate_schedule: None,
             rate_factor: false,
             r_drop: None,
+            penalty_warm_up: None,
             patience: None,
             watch: WatchName::Loss,
             keep_best: false,
@@ -118,6 +123,11 @@ impl Config {
         }
         if self.data.validation.is_none() && (train.patience.is_some() || train.keep_best) {
             return Err("train.patience and train.keep_best need data.validation".to_owned());
+        }
+        if let Some([from, to]) = self.train.penalty_warm_up
+            && from > to
+        {
+            return Err("train.penalty_warm_up: it ends before it begins".to_owned());
         }
         if let Some(schedule) = &self.train.rate_schedule {
             if !self.drops() {

@@ -74,7 +74,7 @@ impl Settings {
             classes,
             ..
         } = experiment;
-        let model = network::build(config, input, classes.len());
+        let model = network::build(config, input, classes.len(), experiment.train.rows());
         let model = model.map_err(|misfit| Failure::Flags(misfit.to_string()))?;
         Ok(Self {
             data: experiment.name.clone(),

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use elision::Result;
 use elision::nn::{Layer, rates};
-use elision::train::{self, Batch, Callback, Checkpoint, Control, Samples, TrainerState};
+use elision::train::{self, Batch, Callback, Checkpoint, Control, Samples, TrainerState, WarmUp};
 
 use super::output::Output;
 use super::rates::Rates;
@@ -185,6 +185,12 @@ impl Clock {
 }
 
 impl Callback for Recorder<'_> {
+    fn penalty_weight(&mut self, step: u64) -> Option<f64> {
+        let [from, to] = self.experiment.config.train.penalty_warm_up?;
+        let warm_up = WarmUp::epochs(from, to, self.experiment.steps_per_epoch());
+        warm_up.ok().map(|warm_up| warm_up.weight(step))
+    }
+
     fn before_step(&mut self, step: u64, model: &mut dyn Layer) -> Result<()> {
         self.rates.before_step(step, model)?;
         self.clock.started = Some(Instant::now());
