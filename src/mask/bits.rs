@@ -24,6 +24,13 @@ pub(crate) fn copy_bits(src: &[u64], start: usize, dst: &mut [u64]) {
     }
 }
 
+/// How many of the `n` bits from bit `start` on are 1.
+pub(crate) fn count_bits(words: &[u64], start: usize, n: usize) -> usize {
+    let count =
+        |done: usize| (bits_at(words, start + done) & low_bits((n - done).min(64))).count_ones();
+    (0..n).step_by(64).map(|done| count(done) as usize).sum()
+}
+
 /// Appends bits to words that are zero.
 pub(crate) struct Writer<'a> {
     words: &'a mut [u64],

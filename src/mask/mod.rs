@@ -10,7 +10,7 @@ mod unit;
 use std::fmt;
 
 use crate::error::{Error, Result};
-pub(crate) use bits::{bits_at, copy_bits, words_for};
+pub(crate) use bits::{bits_at, copy_bits, count_bits, words_for};
 pub use blocks::BlockMask;
 pub(crate) use broadcast::{Broadcast, Span, check_groups};
 pub use iter::Kept;

@@ -5,7 +5,7 @@ use super::shared::Groups;
 use crate::dropout::Dropout;
 use crate::error::{Error, Result, check_number};
 use crate::exec::{current_isa, for_each_piece_of_rows};
-use crate::mask::{Broadcast, Mask, check_groups};
+use crate::mask::{Broadcast, Mask, check_groups, count_bits};
 use crate::ops::check::{Contiguous, ContiguousMut, check_shape};
 use crate::tensor::{Tensor, View, ViewMut};
 
@@ -25,7 +25,7 @@ impl Mask {
         let len = len.ok_or(Error::Overflow("mask of heads"))?;
         let mut mask = Self::draw(dropout, len)?;
         for first in (0..len).step_by(heads.max(1)) {
-            if mask.slice(first..first + heads)?.count_kept() == 0 {
+            if count_bits(mask.as_words(), first, heads) == 0 {
                 revive(dropout, first, heads, &mut mask)?;
             }
         }
@@ -139,7 +139,7 @@ pub fn drop_heads_backward_into<'a, 'b>(
         return Ok(());
     }
     let isa = current_isa()?;
-    let scales = scales(mask, heads)?;
+    let scales = scales(mask, heads);
     let (g, mut out) = (Contiguous::new(g)?, ContiguousMut::new(out)?);
     let (g, n) = (g.as_slice(), heads * broadcast.elements() / mask.len());
     for_each_piece_of_rows(out.as_mut_slice(), n, 1, |first, out| {
@@ -157,11 +157,12 @@ pub fn drop_heads_backward_into<'a, 'b>(
 }
 
 /// The factor of each sample's kept heads; some finite number for a sample without any.
-fn scales(mask: &Mask, heads: usize) -> Result<Vec<f32>> {
-    let kept = |first| Ok(mask.slice(first..first + heads)?.count_kept());
-    let scale = |kept: usize| (heads as f64 / kept.max(1) as f64) as f32;
+fn scales(mask: &Mask, heads: usize) -> Vec<f32> {
+    let kept = |first| count_bits(mask.as_words(), first, heads).max(1);
     let samples = (0..mask.len()).step_by(heads);
-    samples.map(|first| kept(first).map(scale)).collect()
+    samples
+        .map(|first| (heads as f64 / kept(first) as f64) as f32)
+        .collect()
 }
 
 /// The elements of one head of one sample.
