@@ -34,6 +34,14 @@ pub enum Error {
     /// A drop probability that is not one.
     #[error("drop probability {0} is outside [0, 1]")]
     Probability(f64),
+    /// A drop probability that is not one, among many.
+    #[error("drop probability {value} at position {position} is outside [0, 1]")]
+    Rate {
+        /// Where it stands among the others.
+        position: usize,
+        /// Its value.
+        value: f64,
+    },
     /// A number that must be finite (and positive, where `what` says so) and is not.
     #[error("{what} cannot be {value}")]
     Number {

@@ -99,6 +99,7 @@ mod kernels;
 mod key;
 mod mask;
 pub mod nn;
+mod noise;
 pub mod ops;
 pub mod reference;
 mod rng;
@@ -113,6 +114,7 @@ pub use error::{CheckpointFault, Error, Result};
 pub use kernels::gemm::Blocking;
 pub use key::Key;
 pub use mask::{BlockMask, Kept, Mask, UnitMask};
+pub use noise::{AlphaDropout, Noise};
 pub use simd::{Isa, Level};
 pub use tensor::{Dims, Iter, MAX_RANK, Tensor, View, ViewMut, broadcast_shapes};
 

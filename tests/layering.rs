@@ -18,6 +18,7 @@ const LAYERS: &[(&[&str], Siblings)] = &[
             "dropout",
             "activation",
             "epilogue",
+            "noise",
         ],
         Siblings::Friends,
     ),

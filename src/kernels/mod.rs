@@ -2,6 +2,7 @@
 //! check, cut and share the work.
 
 pub(crate) mod activation;
+pub(crate) mod alpha;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;
@@ -9,10 +10,12 @@ pub(crate) mod keep;
 pub(crate) mod limits;
 pub(crate) mod loss;
 pub(crate) mod math;
+pub(crate) mod noise;
 pub(crate) mod norm;
 pub(crate) mod optimizer;
 pub(crate) mod patches;
 pub(crate) mod pool;
+pub(crate) mod rates;
 pub(crate) mod reduce;
 pub(crate) mod softmax;
 pub(crate) mod window;

@@ -2,6 +2,7 @@
 
 mod bits;
 mod blocks;
+mod broadcast;
 mod iter;
 mod unit;
 
@@ -10,6 +11,7 @@ use std::fmt;
 use crate::error::{Error, Result};
 pub(crate) use bits::{bits_at, copy_bits, words_for};
 pub use blocks::BlockMask;
+pub(crate) use broadcast::{Broadcast, Span, check_groups};
 pub use iter::Kept;
 pub use unit::UnitMask;
 pub(crate) use unit::check_units;

@@ -15,6 +15,7 @@ mod layer;
 mod learned;
 mod linear;
 mod mode;
+mod noise;
 mod norm;
 mod pass;
 mod penalty;
@@ -33,6 +34,7 @@ pub use learned::{
 };
 pub use linear::Linear;
 pub use mode::Mode;
+pub use noise::{AlphaDropout, GaussianDropout, GaussianNoise, UniformDropout};
 pub use norm::{BatchNorm, LayerNorm, RmsNorm};
 pub use pass::Pass;
 pub use summary::Summary;

@@ -17,6 +17,7 @@ mod linear;
 mod loss;
 mod matmul;
 mod max_pool;
+mod noise;
 mod norm;
 mod optimizer;
 mod reduce;
@@ -55,6 +56,12 @@ pub use loss::{
 pub use matmul::{matmul, matmul_into};
 pub use max_pool::{
     Argmax, max_pool2d, max_pool2d_backward, max_pool2d_backward_into, max_pool2d_into,
+};
+pub(crate) use noise::noise_numbers;
+pub use noise::{
+    alpha_dropout, alpha_dropout_backward_into, alpha_dropout_into, dropout_rates,
+    dropout_rates_backward_into, noise, noise_backward_into, noise_in_place, noise_into,
+    noise_shared, normal, normal_into, uniform, uniform_into,
 };
 pub use norm::{
     BatchNormSaved, GivenStatistics, NormGradsInto, NormSaved, batch_norm,

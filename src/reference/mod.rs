@@ -7,6 +7,7 @@ mod elementwise;
 pub mod gemm;
 pub mod learned;
 pub mod math;
+pub mod noise;
 pub mod norm;
 pub mod pool;
 pub mod reduce;

@@ -57,7 +57,7 @@ pub fn lane_state(key: u128, block: u64, lane: u64) -> [u64; 4] {
     [(low, 1), (low, 9), (high, 1), (high, 9)].map(|(half, n)| splitmix(half, lane.wrapping_add(n)))
 }
 
-fn lane_generator(key: u128, block: u64, lane: u64) -> Xoshiro256PlusPlus {
+pub(super) fn lane_generator(key: u128, block: u64, lane: u64) -> Xoshiro256PlusPlus {
     let mut seed = [0; 32];
     for (bytes, word) in seed.chunks_exact_mut(8).zip(lane_state(key, block, lane)) {
         bytes.copy_from_slice(&word.to_le_bytes());

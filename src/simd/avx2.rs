@@ -116,6 +116,7 @@ impl Simd for Avx2 {
         u32_xor(a: I, b: I) -> I { _mm256_xor_si256(a, b) }
         u32_shl(a: I; n) -> I { _mm256_sllv_epi32(a, _mm256_set1_epi32(n.cast_signed())) }
         u32_shr(a: I; n) -> I { _mm256_srlv_epi32(a, _mm256_set1_epi32(n.cast_signed())) }
+        f32_from_i32(a: I) -> F { _mm256_cvtepi32_ps(a) }
         u64_add(a: I, b: I) -> I { _mm256_add_epi64(a, b) }
         u64_mul(a: I, b: I) -> I { mul_u64(a, b) }
         u64_and(a: I, b: I) -> I { _mm256_and_si256(a, b) }
@@ -176,6 +177,10 @@ impl Simd for Avx2 {
         // SAFETY: the token proves AVX2, and the instructions touch no memory.
         let (low, high) = unsafe { (_mm256_movemask_ps(p.0), _mm256_movemask_ps(p.1)) };
         (low | high << 8) as u16
+    }
+    #[inline(always)]
+    fn u32_from_u64(self, a: I) -> I {
+        a
     }
     #[inline(always)]
     fn u32_splat(self, x: u32) -> I {

@@ -72,6 +72,7 @@ impl Simd for Avx512 {
         u32_xor(a: __m512i, b: __m512i) -> __m512i { _mm512_xor_si512(a, b) }
         u32_shl(a: __m512i, n: u32) -> __m512i { _mm512_sllv_epi32(a, _mm512_set1_epi32(n.cast_signed())) }
         u32_shr(a: __m512i, n: u32) -> __m512i { _mm512_srlv_epi32(a, _mm512_set1_epi32(n.cast_signed())) }
+        f32_from_i32(a: __m512i) -> __m512 { _mm512_cvtepi32_ps(a) }
         u64_splat(x: u64) -> __m512i { _mm512_set1_epi64(x.cast_signed()) }
         u64_add(a: __m512i, b: __m512i) -> __m512i { _mm512_add_epi64(a, b) }
         u64_mul(a: __m512i, b: __m512i) -> __m512i { _mm512_mullo_epi64(a, b) }
@@ -85,6 +86,10 @@ impl Simd for Avx512 {
         u64_is_zero(a: __m512i) -> bool { _mm512_test_epi64_mask(a, a) == 0 }
     }
 
+    #[inline(always)]
+    fn u32_from_u64(self, a: __m512i) -> __m512i {
+        a
+    }
     #[inline(always)]
     fn pred_from_bits(self, bits: u16) -> __mmask16 {
         bits

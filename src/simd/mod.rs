@@ -112,6 +112,11 @@ pub trait Simd: Copy + Send + Sync + sealed::Sealed + 'static {
     /// `a >> n`, unsigned; `n` must be a literal below 32.
     fn u32_shr(self, a: Self::U32, n: u32) -> Self::U32;
 
+    /// The lanes as signed integers, rounded to the nearest number, ties to even.
+    fn f32_from_i32(self, a: Self::U32) -> Self::F32;
+    /// The halves of the words: lane `2 j` is the lower half of word j, lane `2 j + 1` the higher.
+    fn u32_from_u64(self, a: Self::U64) -> Self::U32;
+
     /// All lanes `x`.
     fn u64_splat(self, x: u64) -> Self::U64;
     /// Reads 8 words.

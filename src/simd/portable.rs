@@ -66,6 +66,7 @@ impl Simd for Portable {
         u32_xor(a: u32x16, b: u32x16) -> u32x16 { a ^ b }
         u32_shl(a: u32x16, n: u32) -> u32x16 { a << n }
         u32_shr(a: u32x16, n: u32) -> u32x16 { a >> n }
+        f32_from_i32(a: u32x16) -> f32x16 { f32x16::from_i32x16(bytemuck::cast(a)) }
         u64_splat(x: u64) -> u64x8 { u64x8::splat(x) }
         u64_load(src: &[u64; WORDS]) -> u64x8 { u64x8::new(*src) }
         u64_add(a: u64x8, b: u64x8) -> u64x8 { a + b }
@@ -86,6 +87,15 @@ impl Simd for Portable {
     fn pred_from_bits(self, bits: u16) -> f32x16 {
         let lanes = u32x16::new(LANE_BITS);
         bytemuck::cast((u32x16::splat(bits.into()) & lanes).simd_eq(lanes))
+    }
+    #[inline(always)]
+    fn u32_from_u64(self, a: u64x8) -> u32x16 {
+        let words = a.to_array();
+        let mut lanes = [0; LANES];
+        for (halves, word) in lanes.as_chunks_mut::<2>().0.iter_mut().zip(words) {
+            *halves = [word as u32, (word >> 32) as u32];
+        }
+        u32x16::new(lanes)
     }
     #[inline(always)]
     fn u64_store(self, v: u64x8, dst: &mut [u64; WORDS]) {

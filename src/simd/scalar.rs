@@ -52,6 +52,7 @@ impl Simd for Scalar {
         u32_xor(a: U32, b: U32) -> U32 { a ^ b }
         u32_shl(a: U32; n) -> U32 { a << n }
         u32_shr(a: U32; n) -> U32 { a >> n }
+        f32_from_i32(a: U32) -> F32 { a.cast_signed() as f32 }
         u64_add(a: U64, b: U64) -> U64 { a.wrapping_add(b) }
         u64_mul(a: U64, b: U64) -> U64 { a.wrapping_mul(b) }
         u64_and(a: U64, b: U64) -> U64 { a & b }
@@ -105,6 +106,10 @@ impl Simd for Scalar {
     #[inline(always)]
     fn u32_splat(self, x: u32) -> Self::U32 {
         [x; LANES]
+    }
+    #[inline(always)]
+    fn u32_from_u64(self, a: Self::U64) -> Self::U32 {
+        from_fn(|i| (a[i / 2] >> (32 * (i % 2))) as u32)
     }
     #[inline(always)]
     fn u64_splat(self, x: u64) -> Self::U64 {

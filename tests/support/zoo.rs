@@ -3,8 +3,9 @@
 
 use elision::autograd::{Parameter, Tape};
 use elision::nn::{
-    AvgPool2d, BatchNorm, Checkpoint, Conv2d, Dropout, Embedding, Flatten, Layer, LayerNorm,
-    Linear, MaxPool2d, Mode, Pass, Residual, RmsNorm, Sequential,
+    AlphaDropout, AvgPool2d, BatchNorm, Checkpoint, Conv2d, Dropout, Embedding, Flatten,
+    GaussianDropout, GaussianNoise, Layer, LayerNorm, Linear, MaxPool2d, Mode, Pass, Residual,
+    RmsNorm, Sequential, UniformDropout,
 };
 use elision::ops::Window;
 use elision::{Activation, Key, Result, Tensor};
@@ -90,7 +91,14 @@ pub(crate) fn randomize(model: &mut dyn Layer) {
 
 /// One of each.
 pub(crate) fn all() -> Result<Vec<Specimen>> {
-    let parts = [linear(), images(), norms(), kept_units(), containers()];
+    let parts = [
+        linear(),
+        images(),
+        norms(),
+        noises(),
+        kept_units(),
+        containers(),
+    ];
     let parts: Result<Vec<_>> = parts.into_iter().collect();
     Ok(parts?.into_iter().flatten().collect())
 }
@@ -137,6 +145,16 @@ fn norms() -> Result<Vec<Specimen>> {
         specimen(&[5, 6], false, RmsNorm::new(6)?),
         specimen(&[5, 6], false, BatchNorm::new(6)?),
         specimen(&[2, 5, 4, 3], false, BatchNorm::new(3)?),
+    ])
+}
+
+fn noises() -> Result<Vec<Specimen>> {
+    Ok(vec![
+        specimen(&[40, 3], true, GaussianDropout::new(0.5)?),
+        specimen(&[40, 3], true, UniformDropout::new(0.1)?),
+        specimen(&[40, 3], true, GaussianNoise::new(0.1)?),
+        specimen(&[40, 3], true, AlphaDropout::new(0.5)?),
+        specimen(&[9, 5, 4, 3], true, AlphaDropout::new(0.5)?.features()),
     ])
 }
 

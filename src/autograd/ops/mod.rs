@@ -9,6 +9,7 @@ mod grads;
 mod linear;
 mod loss;
 mod matrix;
+mod noise;
 mod norm;
 mod pool;
 mod reduce;
