@@ -217,7 +217,7 @@ fn what_does_not_fit_is_refused() {
     assert_eq!(layer.rate(), None);
     // Weights that went wrong are seen.
     set(&mut layer, "bias", Tensor::full(&[2], f32::NAN).unwrap());
-    let x = tape.constant(noise(&[2, 3], 1));
+    let x = Tape::new().constant(noise(&[2, 3], 1));
     for pass in [Pass::train(RUN, 0), Pass::eval()] {
         let y = layer.forward(&x, &pass).unwrap();
         assert!(y.view().iter().all(f32::is_nan));
