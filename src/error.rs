@@ -155,6 +155,9 @@ pub enum Error {
     /// A name that is empty, has a dot in it, or is taken.
     #[error("{0:?} cannot name a layer: names are not empty, have no dots and differ")]
     Name(String),
+    /// A pattern of names that describes no layer with a drop probability.
+    #[error("no layer with a drop probability matches {0:?}")]
+    Pattern(String),
     /// An index that is out of range, among many.
     #[error("{what}: index {index} at position {position} is out of range for {length}")]
     Index {

@@ -96,6 +96,12 @@ impl Key {
                 key.fold_in(u64::from_le_bytes(number))
             })
     }
+
+    /// A number below `bound` that is a function of the key: the high half of a 128-bit product, whose bias is at most
+    /// `bound / 2^64`.
+    pub(crate) fn below(self, bound: u64) -> u64 {
+        ((u128::from(self.high) * u128::from(bound)) >> 64) as u64
+    }
 }
 
 #[cfg(test)]

@@ -108,12 +108,12 @@ mod tensor;
 pub mod train;
 
 pub use activation::Activation;
-pub use dropout::{Dropout, Form};
+pub use dropout::{Channels, DropBlock, Dropout, Form, Where};
 pub use epilogue::{Epilogue, UnitEpilogue};
 pub use error::{CheckpointFault, Error, Result};
 pub use kernels::gemm::Blocking;
 pub use key::Key;
-pub use mask::{BlockMask, Kept, Mask, UnitMask};
+pub use mask::{BlockMask, Kept, Mask, SharedMask, UnitMask};
 pub use noise::{AlphaDropout, Noise};
 pub use simd::{Isa, Level};
 pub use tensor::{Dims, Iter, MAX_RANK, Tensor, View, ViewMut, broadcast_shapes};

@@ -8,7 +8,10 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use elision::Activation;
 
-use crate::config::{MOST_SEED, MOST_THREADS, RuleName, ScheduleWords, Validation};
+use crate::config::{
+    MOST_SEED, MOST_THREADS, Method, RateWords, RuleName, ScheduleWords, Validation,
+};
+use crate::diagnose::DiagnoseArgs;
 use crate::failure::one_line;
 use crate::seeds::Seeds;
 
@@ -31,6 +34,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train: from --config, or from flags twice, without and with dropout (the default).
     Train(Box<TrainArgs>),
+    /// Measure what dropout does to the gradients of training: their norm, GDV and GDE, without and with it.
+    Diagnose(Box<DiagnoseArgs>),
     /// Score a model: loss, accuracy, calibration.
     Eval(EvalArgs),
     /// Print the class and its probability for rows of a file, or for a picture.
@@ -84,8 +89,20 @@ pub(crate) struct TrainArgs {
     /// Drop probability of the hidden layers: one for all, or one for each [default: 0.5].
     #[arg(long, value_name = "P,...", alias = "rate", value_delimiter = ',', value_parser = rate, allow_negative_numbers = true)]
     pub(crate) rates: Option<Vec<f64>>,
+    /// Drop probability of the layers whose path matches NAME, with * for any characters; may be given again.
+    #[arg(long, value_name = "NAME=P", value_parser = rate_pattern)]
+    pub(crate) rate_pattern: Vec<(String, f64)>,
+    /// How the drop probability of the layers that drop goes on: early:P@EPOCHS, late:P@EPOCHS, annealed:P@EPOCHS, curriculum:P:GAMMA, linear:P0:P1@EPOCHS, feedback:P:GAP, ...
+    #[arg(long, value_name = "WORDS")]
+    pub(crate) schedule: Option<RateWords>,
+    /// The schedule gives factors of the layers' own drop probabilities.
+    #[arg(long)]
+    pub(crate) schedule_factor: bool,
+    /// What is dropped together, in layers that do not say it themselves: an element, or a unit for a whole batch [default: element].
+    #[arg(long, value_enum, value_name = "METHOD")]
+    pub(crate) dropout_method: Option<Method>,
     /// One run, without any dropout.
-    #[arg(long, conflicts_with_all = ["rates", "input_rate"])]
+    #[arg(long, conflicts_with_all = ["rates", "input_rate", "rate_pattern", "schedule", "schedule_factor", "dropout_method"])]
     pub(crate) no_dropout: bool,
     /// Passes over the training data [default: 200; 10 for mnist and fashion-mnist].
     #[arg(long, value_name = "N")]
@@ -98,7 +115,7 @@ pub(crate) struct TrainArgs {
     pub(crate) learning_rate: Option<f64>,
     /// How the learning rate goes on: constant, step:EVERY:FACTOR, cosine, one-cycle, warmup:STEPS+cosine, ...
     #[arg(long, value_name = "WORDS")]
-    pub(crate) schedule: Option<ScheduleWords>,
+    pub(crate) lr_schedule: Option<ScheduleWords>,
     /// The optimiser [default: adam].
     #[arg(long, value_enum, alias = "optimiser", ignore_case = true)]
     pub(crate) optimizer: Option<RuleName>,
@@ -239,6 +256,13 @@ fn rate(word: &str) -> Result<f64, String> {
     elision::Dropout::new(elision::Key::new(0), p)
         .map(|_| p)
         .map_err(|error| error.to_string())
+}
+
+fn rate_pattern(word: &str) -> Result<(String, f64), String> {
+    let Some((name, p)) = word.rsplit_once('=') else {
+        return Err("expected NAME=P".to_owned());
+    };
+    Ok((name.to_owned(), rate(p)?))
 }
 
 fn fraction(word: &str) -> Result<f64, String> {

@@ -17,9 +17,9 @@ pub(crate) struct Curve<'a> {
 }
 
 const SIZE: (u32, u32) = (1100, 460);
-const FONT: &str = "sans-serif";
+pub(crate) const FONT: &str = "sans-serif";
 /// Blue and vermilion of Okabe and Ito, which colour-blind readers tell apart too.
-const COLOURS: [RGBColor; 2] = [RGBColor(0x00, 0x72, 0xB2), RGBColor(0xD5, 0x5E, 0x00)];
+pub(crate) const COLOURS: [RGBColor; 2] = [RGBColor(0x00, 0x72, 0xB2), RGBColor(0xD5, 0x5E, 0x00)];
 /// The part of the epochs whose accuracy may lie below the left panel. The first ones do, by so much that
 /// the differences that matter would shrink to nothing.
 const BELOW: f64 = 0.05;
@@ -28,8 +28,9 @@ const BELOW: f64 = 0.05;
 /// to zero where nothing holds it, and would squeeze the rest.
 const DEPTH: f64 = 30.0;
 
-type Fault = Box<dyn std::error::Error>;
-type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
+/// What drawing can come to.
+pub(crate) type Fault = Box<dyn std::error::Error>;
+pub(crate) type Area<'a> = DrawingArea<SVGBackend<'a>, Shift>;
 type Chart<'a, 'b, Y> = ChartContext<'a, SVGBackend<'b>, Cartesian2d<RangedCoordf64, Y>>;
 
 /// One half of the picture.
@@ -104,7 +105,8 @@ fn loss(area: &Area<'_>, curves: &[Curve<'_>]) -> Result<(), Fault> {
     panel.draw(&mut chart, curves)
 }
 
-fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
+/// Margins and room for the axes.
+pub(crate) fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBackend<'b>> {
     let mut builder = ChartBuilder::on(area);
     builder
         .margin(14)
@@ -194,7 +196,7 @@ impl Measure {
 }
 
 /// Shortest decimal text, with a power of ten where that is shorter.
-fn tick(value: &f64) -> String {
+pub(crate) fn tick(value: &f64) -> String {
     // Multiples of a step such as 0.1 are not exact: rounding takes the noise away.
     let value = (value * 1e9).round() / 1e9;
     if value != 0.0 && value.abs() < 1e-3 {
@@ -256,6 +258,7 @@ mod tests {
                 validation: None,
                 test: score,
                 learning_rate: 0.1,
+                drop_rate: 0.0,
                 seconds: 1.0,
                 samples_per_second: 1.0,
             }

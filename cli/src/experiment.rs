@@ -95,13 +95,12 @@ impl Experiment {
         let steps = self.steps_per_epoch() * self.config.epochs();
         let optimizer = optimizer.config(steps).and_then(Optimizer::new);
         let optimizer = optimizer.map_err(Failure::Network)?;
-        Trainer::new(
-            model,
-            optimizer,
-            train.loss,
-            self.config.key().named("train"),
-        )
-        .accumulate(train.accumulate)
+        let key = self.config.key().named("train");
+        let trainer = Trainer::new(model, optimizer, train.loss, key).accumulate(train.accumulate);
+        match train.r_drop {
+            None => trainer,
+            Some(alpha) => trainer.and_then(|trainer| trainer.r_drop(alpha)),
+        }
         .map_err(Failure::Network)
     }
 }

@@ -11,6 +11,8 @@ mod args;
 mod bench;
 mod cache;
 mod curves;
+mod diagnose;
+mod dropout_method;
 mod dropout_share;
 mod evaluation;
 mod experiment;
@@ -51,6 +53,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Some(Command::Train(train)) => training::run(&train),
         Some(Command::Eval(eval)) => evaluation::run(&eval),
         Some(Command::Predict(predict)) => predict::run(&predict),
+        Some(Command::Diagnose(diagnose)) => diagnose::run(&diagnose),
         Some(Command::Bench(bench)) => bench::run(&bench),
         Some(Command::Data(data)) => fetch::run(&data),
         Some(Command::Info) => info::run(),

@@ -8,8 +8,8 @@ use elision::train::Batch;
 
 use crate::failure::Failure;
 
-const HEADER: &str = "run,epoch,batch_loss,batch_accuracy,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy,learning_rate,seconds,samples_per_second";
-const COLUMNS: usize = 13;
+const HEADER: &str = "run,epoch,batch_loss,batch_accuracy,train_loss,train_accuracy,validation_loss,validation_accuracy,test_loss,test_accuracy,learning_rate,drop_rate,seconds,samples_per_second";
+const COLUMNS: usize = 14;
 
 /// Mean loss and accuracy over some rows.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -44,6 +44,8 @@ pub(crate) struct Epoch {
     pub(crate) test: Score,
     /// Of the last step.
     pub(crate) learning_rate: f64,
+    /// The mean over the layers that drop, in the last step.
+    pub(crate) drop_rate: f64,
     /// Seconds spent in training steps so far in this run; evaluation is not counted.
     pub(crate) seconds: f64,
     /// Training rows a second in this epoch.
@@ -110,6 +112,7 @@ fn row(run: &str, epoch: &Epoch) -> String {
     let Epoch {
         number,
         learning_rate,
+        drop_rate,
         seconds,
         samples_per_second,
         ..
@@ -121,7 +124,9 @@ fn row(run: &str, epoch: &Epoch) -> String {
         Some(epoch.test),
     ];
     let scores = scores.map(score).join(",");
-    format!("{run},{number},{scores},{learning_rate},{seconds:.6},{samples_per_second:.1}\n")
+    format!(
+        "{run},{number},{scores},{learning_rate},{drop_rate},{seconds:.6},{samples_per_second:.1}\n"
+    )
 }
 
 /// The epoch in a row of this run.
@@ -143,8 +148,9 @@ fn parse(line: &str, run: &str) -> Option<Epoch> {
         validation: score(6),
         test: score(8)?,
         learning_rate: number(10)?,
-        seconds: number(11)?,
-        samples_per_second: number(12)?,
+        drop_rate: number(11)?,
+        seconds: number(12)?,
+        samples_per_second: number(13)?,
     })
 }
 
@@ -165,6 +171,7 @@ mod tests {
             validation: None,
             test: score,
             learning_rate: 0.001,
+            drop_rate: 0.35,
             seconds: 1.25,
             samples_per_second: 10.0,
         };
@@ -172,7 +179,7 @@ mod tests {
         assert_eq!(row.matches(',').count(), HEADER.matches(',').count());
         assert_eq!(
             row,
-            "dropout,3,0.500000,1.000000,0.500000,1.000000,,,0.500000,1.000000,0.001,1.250000,10.0\n"
+            "dropout,3,0.500000,1.000000,0.500000,1.000000,,,0.500000,1.000000,0.001,0.35,1.250000,10.0\n"
         );
         assert_eq!(parse(row.trim_end(), "dropout"), Some(epoch));
         assert_eq!(parse(row.trim_end(), "no dropout"), None);

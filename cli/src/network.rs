@@ -6,7 +6,8 @@ use elision::Key;
 use elision::nn::{self, Init, Sequential};
 use elision::ops::Window;
 
-use crate::config::{Config, Conv, Dense, Kind, Layer};
+use crate::config::{Config, Conv, Dense, Kind, Layer, Method};
+use crate::dropout_method;
 
 /// A gigabyte of weights, of which training holds some four copies: a slip of the keyboard should be an error, not
 /// an exhausted machine.
@@ -35,6 +36,7 @@ pub(crate) fn build(
     let mut builder = Builder {
         key: config.key().named("init"),
         init: config.model.init.0,
+        method: config.model.dropout_method,
         classes,
         shape: input.to_vec(),
         parameters: 0,
@@ -65,6 +67,8 @@ fn shown(shape: &[usize]) -> String {
 struct Builder {
     key: Key,
     init: Init,
+    /// Of layers that do not say it.
+    method: Method,
     classes: usize,
     /// The shape of a sample after them.
     shape: Vec<usize>,
@@ -95,24 +99,25 @@ impl Builder {
                     let shapes = [before, self.shape.clone()];
                     residual(model, &layer.name, branch, shapes)
                 }
-                kind => self.layer(model, &layer.name, kind, self.key.named(&path)),
+                _ => self.layer(model, layer, self.key.named(&path)),
             }
             .map_err(|fault| Misfit { layer: path, fault })?;
         }
         Ok(model)
     }
 
-    fn layer(
-        &mut self,
-        model: Sequential,
-        name: &str,
-        kind: &Kind,
-        key: Key,
-    ) -> Result<Sequential, Fault> {
-        match kind {
-            Kind::Linear(dense) => model.with(name, self.linear(dense, key)?),
-            Kind::Dropout(rate) => model.with(name, nn::Dropout::new(*rate).map_err(text)?),
-            Kind::Conv2d(conv) => model.with(name, self.conv(conv, key)?),
+    fn layer(&mut self, model: Sequential, layer: &Layer, key: Key) -> Result<Sequential, Fault> {
+        let (name, method) = (layer.name.as_str(), self.method(layer)?);
+        match &layer.kind {
+            Kind::Linear(dense) => {
+                let (linear, p) = (self.linear(dense, key)?, dense.dropout);
+                dropout_method::linear(model, name, linear, method, p.unwrap_or(0.0))
+            }
+            Kind::Dropout(rate) => dropout_method::alone(model, name, method, *rate),
+            Kind::Conv2d(conv) => {
+                let (layer, p) = (self.conv(conv, key)?, conv.dropout);
+                dropout_method::conv(model, name, layer, method, p.unwrap_or(0.0))
+            }
             Kind::MaxPool2d(window) => {
                 self.slide(window)?;
                 model.with(name, nn::MaxPool2d(*window))
@@ -139,6 +144,16 @@ impl Builder {
         .map_err(text)
     }
 
+    /// How a layer drops: as it says, or as the model does where the layer can.
+    fn method(&self, layer: &Layer) -> Result<Method, Fault> {
+        match (layer.method, &layer.kind) {
+            (Some(Method::Unit), Kind::Dropout(_) | Kind::Conv2d(_)) => {
+                Err("dropout_method: units are those of a linear layer".to_owned())
+            }
+            (method, _) => Ok(method.unwrap_or(self.method)),
+        }
+    }
+
     fn linear(&mut self, dense: &Dense, key: Key) -> Result<nn::Linear, Fault> {
         let units = dense.units.unwrap_or(self.classes);
         let Some((&inputs, rest)) = self.shape.split_last() else {
@@ -162,10 +177,7 @@ impl Builder {
             Init::KaimingUniform => layer,
             init => layer.init(init, key).map_err(text)?,
         };
-        let layer = layer
-            .activation(dense.activation)
-            .dropout(dense.dropout.unwrap_or(0.0))
-            .map_err(text)?;
+        let layer = layer.activation(dense.activation);
         let layer = if dense.residual {
             layer.residual()
         } else {
@@ -196,7 +208,6 @@ impl Builder {
         };
         layer
             .map(|layer| layer.activation(conv.activation))
-            .and_then(|layer| layer.dropout(conv.dropout.unwrap_or(0.0)))
             .map_err(text)
     }
 

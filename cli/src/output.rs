@@ -11,6 +11,10 @@ pub(crate) const METRICS: &str = "metrics.csv";
 pub(crate) const CURVES: &str = "curves.svg";
 pub(crate) const SUMMARY: &str = "summary.json";
 pub(crate) const CONFIG: &str = "config.toml";
+/// What was measured along a run, its means over the seeds, and both as a picture.
+pub(crate) const DIAGNOSE: &str = "diagnose.csv";
+pub(crate) const DIAGNOSE_MEAN: &str = "diagnose-mean.csv";
+pub(crate) const DIAGNOSE_PLOT: &str = "diagnose.svg";
 /// All that is needed to go on.
 pub(crate) const LAST: &str = "last.safetensors";
 /// The model of the best epoch.
@@ -18,7 +22,18 @@ pub(crate) const BEST: &str = "best.safetensors";
 /// The model that training came to.
 pub(crate) const MODEL: &str = "model.safetensors";
 
-const ALL: [&str; 7] = [METRICS, CURVES, SUMMARY, CONFIG, LAST, BEST, MODEL];
+const ALL: [&str; 10] = [
+    METRICS,
+    CURVES,
+    SUMMARY,
+    CONFIG,
+    LAST,
+    BEST,
+    MODEL,
+    DIAGNOSE,
+    DIAGNOSE_MEAN,
+    DIAGNOSE_PLOT,
+];
 
 /// The name of a run's folder.
 #[derive(Clone, Debug)]

@@ -22,6 +22,7 @@ impl TrainArgs {
     pub(crate) fn put_into(&self, mut config: Config) -> Result<Config, String> {
         self.data(&mut config);
         self.rates(&mut config)?;
+        self.rate_patterns(&mut config.model)?;
         self.optimizer(&mut config.optimizer)?;
         let train = &mut config.train;
         if let Some(epochs) = self.epochs {
@@ -30,6 +31,10 @@ impl TrainArgs {
         if let Some(batch) = self.batch {
             train.batch = batch.get();
         }
+        if self.schedule.is_some() {
+            train.rate_schedule.clone_from(&self.schedule);
+        }
+        train.rate_factor |= self.schedule_factor;
         train.threads = self.threads.or(train.threads);
         config.seed = self.seed.unwrap_or(config.seed);
         config.complete()
@@ -127,6 +132,18 @@ impl TrainArgs {
         Ok(())
     }
 
+    fn rate_patterns(&self, model: &mut Model) -> Result<(), String> {
+        model.dropout_method = self.dropout_method.unwrap_or(model.dropout_method);
+        for (pattern, p) in &self.rate_pattern {
+            if !model.set_rates(pattern, *p) {
+                return Err(format!(
+                    "--rate-pattern: no layer that can drop matches {pattern:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+
     fn optimizer(&self, optimizer: &mut Optimizer) -> Result<(), String> {
         if let Some(rule) = self.optimizer.filter(|rule| *rule != optimizer.rule) {
             // The numbers of the file are another rule's.
@@ -149,7 +166,7 @@ impl TrainArgs {
         optimizer.momentum = self.momentum.or(optimizer.momentum);
         optimizer.max_norm = self.max_norm.or(optimizer.max_norm);
         optimizer.weight_decay = self.weight_decay.unwrap_or(optimizer.weight_decay);
-        if let Some(schedule) = &self.schedule {
+        if let Some(schedule) = &self.lr_schedule {
             optimizer.schedule.clone_from(schedule);
         }
         Ok(())

@@ -80,6 +80,12 @@ fn a_fault_has_its_line_and_key() {
         ("[train]\nthreads = 9999", 2, "1024"),
         ("[train]\nwatch = 'speed'", 2, "watch"),
         ("[train]\nloss = 'huber'", 2, "loss"),
+        ("[train]\nrate_schedule = 'sine'", 2, "rate_schedule"),
+        (
+            "[model]\nlayers = []\ndropout_method = 'x'",
+            3,
+            "dropout_method",
+        ),
         ("[modl]", 1, "modl"),
         ("[optimizer]\nrule = 'lion'", 2, "rule"),
         ("[optimizer]\nlearning_rate = 0", 2, "above 0"),
@@ -199,7 +205,7 @@ fn flags_go_before_the_file() {
     );
     home.succeeds(
         "train --config net.toml --epochs 1 --batch 99 --seed 5 --threads 1 --rate 0.4 --input-rate 0.3 \
-         --optimizer adamw --schedule warmup:3+cosine --max-norm 2 --learning-rate 0.01 --validation 100",
+         --optimizer adamw --lr-schedule warmup:3+cosine --max-norm 2 --learning-rate 0.01 --validation 100",
     );
     let text = home.read("runs/net-seed5/config.toml");
     let config = Config::parse(&text).expect("it is sound");

@@ -42,7 +42,7 @@ keep_best = true
 
 /// All columns but the times.
 fn rows(home: &Home, run: &str) -> Vec<String> {
-    let row = |line: &str| line.split(',').take(11).collect::<Vec<_>>().join(",");
+    let row = |line: &str| line.split(',').take(12).collect::<Vec<_>>().join(",");
     let metrics = home.read(&format!("runs/{run}/metrics.csv"));
     metrics.lines().map(row).collect()
 }

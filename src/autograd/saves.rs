@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::pool::{KeptState, State};
 use super::value::Value;
-use crate::mask::Mask;
+use crate::mask::{Mask, SharedMask};
 
 /// What an operation may keep for its backward pass: something whose memory can be told.
 pub trait Saves {
@@ -58,6 +58,12 @@ impl Saves for Value {
 impl Saves for Mask {
     fn count(&self, kept: &mut KeptBytes) {
         kept.own(size_of_val(self.as_words()));
+    }
+}
+
+impl Saves for SharedMask {
+    fn count(&self, kept: &mut KeptBytes) {
+        self.mask().count(kept);
     }
 }
 

@@ -3,6 +3,7 @@
 
 pub(crate) mod activation;
 pub(crate) mod alpha;
+pub(crate) mod dilate;
 pub(crate) mod dropout;
 pub(crate) mod elementwise;
 pub(crate) mod gemm;

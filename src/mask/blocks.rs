@@ -95,6 +95,12 @@ impl BlockMask {
     pub fn scale(&self) -> f32 {
         self.scale
     }
+
+    /// The memory of its bits.
+    #[must_use]
+    pub fn bytes(&self) -> usize {
+        size_of_val(self.blocks.as_words()) + size_of_val(self.elements.as_words())
+    }
 }
 
 /// One bit an element from one bit a block.

@@ -4,6 +4,7 @@ mod bits;
 mod blocks;
 mod broadcast;
 mod iter;
+mod shared;
 mod unit;
 
 use std::fmt;
@@ -13,6 +14,7 @@ pub(crate) use bits::{bits_at, copy_bits, words_for};
 pub use blocks::BlockMask;
 pub(crate) use broadcast::{Broadcast, Span, check_groups};
 pub use iter::Kept;
+pub use shared::SharedMask;
 pub use unit::UnitMask;
 pub(crate) use unit::check_units;
 

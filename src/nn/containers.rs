@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::drop_path::DropPath;
 use super::layer::Layer;
 use super::pass::Pass;
 use crate::autograd::{Parameter, Var};
@@ -87,12 +88,13 @@ impl Layer for Sequential {
 /// let branch = Sequential::new()
 ///     .with("wide", Linear::new(8, 32, key.named("wide"))?.activation(Activation::GeluTanh))?
 ///     .with("narrow", Linear::new(32, 8, key.named("narrow"))?)?;
-/// let block = Residual::new(branch);
+/// let block = Residual::new(branch).drop_path(0.2)?;
 /// # Ok::<(), elision::Error>(())
 /// ```
 #[derive(Clone, Debug)]
 pub struct Residual {
     branch: Box<dyn Layer>,
+    path: DropPath,
 }
 
 impl Residual {
@@ -101,7 +103,23 @@ impl Residual {
     pub fn new(branch: impl Layer + 'static) -> Self {
         Self {
             branch: Box::new(branch),
+            path: DropPath::default(),
         }
+    }
+
+    /// The same with a branch that each sample drops with probability `p` in training, without doing its work: see
+    /// [`DropPath`]. [`set_depth_rates`](super::set_depth_rates) sets the probabilities of all blocks of a model.
+    ///
+    /// # Errors
+    /// [`Error::Probability`] if `p` is none.
+    pub fn drop_path(self, p: f64) -> Result<Self> {
+        Ok(self.with_drop_path(DropPath::new(p)?))
+    }
+
+    /// The same with a branch that is dropped in that way.
+    #[must_use]
+    pub fn with_drop_path(self, path: DropPath) -> Self {
+        Self { path, ..self }
     }
 }
 
@@ -109,19 +127,24 @@ const BRANCH: &str = "branch";
 
 impl Layer for Residual {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        let y = pass.run(BRANCH, &*self.branch, x)?;
-        if y.shape() != x.shape() {
-            return Err(Error::Shape {
-                what: "output of a residual branch",
-                expected: x.shape().into(),
-                found: y.shape().into(),
-            });
-        }
-        x.add(&y)
+        self.path
+            .run(x, pass, |x| pass.run(BRANCH, &*self.branch, x))
     }
 
     fn kind(&self) -> String {
         "Residual".to_owned()
+    }
+
+    fn rate(&self) -> Option<f64> {
+        (self.path.p() > 0.0).then_some(self.path.p())
+    }
+
+    fn set_rate(&mut self, p: f64) -> Result<()> {
+        self.path.set_p(p)
+    }
+
+    fn drop_path_mut(&mut self) -> Option<&mut DropPath> {
+        Some(&mut self.path)
     }
 
     fn children(&self) -> Vec<(&str, &dyn Layer)> {
@@ -178,6 +201,10 @@ impl<L: Layer + Clone + 'static> Layer for Checkpoint<L> {
 
     fn set_rate(&mut self, p: f64) -> Result<()> {
         Arc::make_mut(&mut self.segment).set_rate(p)
+    }
+
+    fn drop_path_mut(&mut self) -> Option<&mut DropPath> {
+        Arc::make_mut(&mut self.segment).drop_path_mut()
     }
 
     fn parameters(&self) -> Vec<(&str, &Parameter)> {

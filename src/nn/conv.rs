@@ -106,7 +106,9 @@ impl Layer for Conv2d {
             activation: self.activation,
             dropout: pass.dropout(self.p)?,
         };
-        x.conv2d(&weight, Some(&bias), &self.conv, &fused)
+        let y = x.conv2d(&weight, Some(&bias), &self.conv, &fused)?;
+        pass.note_dropout(fused.dropout.as_ref(), y.shape())?;
+        Ok(y)
     }
 
     fn kind(&self) -> String {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::drop_path::DropPath;
 use super::pass::{Pass, join};
 use crate::activation::Activation;
 use crate::autograd::{Parameter, Var};
@@ -66,6 +67,12 @@ pub trait Layer: CloneLayer + fmt::Debug + Send + Sync {
     /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
     fn set_rate(&mut self, p: f64) -> Result<()> {
         check_probability(p).map(|_| ())
+    }
+
+    /// How the layer drops its branch, if it is a residual block: what
+    /// [`set_depth_rates`](super::set_depth_rates) counts and sets.
+    fn drop_path_mut(&mut self) -> Option<&mut DropPath> {
+        None
     }
 
     /// The layer's own parameters and state, by name.

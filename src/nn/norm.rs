@@ -135,19 +135,15 @@ impl BatchNorm {
     }
 
     fn note(&self, saved: &crate::ops::BatchNormSaved, pass: &Pass) -> Result<()> {
-        let count = saved.count() as f64;
         let tensor = |numbers: &mut dyn Iterator<Item = f64>| {
             let numbers: Vec<f32> = numbers.map(|x| x as f32).collect();
             let features = numbers.len();
             Tensor::from_vec(numbers, &[features])
         };
-        let unbiased = saved.variance().iter().map(|v| v * count / (count - 1.0));
-        pass.update(
-            &self.running_mean,
-            tensor(&mut saved.mean().iter().copied())?,
-            MOMENTUM,
-        );
-        pass.update(&self.running_variance, tensor(&mut { unbiased })?, MOMENTUM);
+        let mean = tensor(&mut saved.mean().iter().copied())?;
+        let variance = tensor(&mut saved.unbiased_variance())?;
+        pass.update(&self.running_mean, mean, MOMENTUM);
+        pass.update(&self.running_variance, variance, MOMENTUM);
         Ok(())
     }
 }

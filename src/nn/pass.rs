@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
+use super::drawn::Drawn;
 use super::layer::Layer;
 use super::mode::Mode;
 use super::summary::Row;
@@ -40,6 +41,7 @@ pub(super) struct Shared {
     updates: Option<RefCell<Updates>>,
     pub(super) penalties: Option<RefCell<Vec<Var>>>,
     rows: Option<RefCell<Vec<Row>>>,
+    drawn: Option<RefCell<Vec<Drawn>>>,
 }
 
 impl Pass {
@@ -60,7 +62,7 @@ impl Pass {
         let shared = Shared {
             updates: Some(RefCell::default()),
             penalties: Some(RefCell::default()),
-            rows: None,
+            ..Shared::default()
         };
         Self::new(Mode::Train, run.fold_in(step), shared)
     }
@@ -100,6 +102,35 @@ impl Pass {
             ..Shared::default()
         };
         Self::new(Mode::Eval, Key::new(0), shared)
+    }
+
+    /// The same pass, in which layers note what their dropout decides. It costs memory and the drawing of the bits a
+    /// second time, and changes nothing of what the layers make.
+    ///
+    /// ```
+    /// use elision::autograd::Tape;
+    /// use elision::nn::{Dropout, Layer, Pass};
+    /// use elision::{Key, Tensor};
+    /// let x = Tape::new().constant(Tensor::full(&[10, 4], 1.0)?);
+    /// let pass = Pass::train(Key::new(1), 0).observed();
+    /// let y = Dropout::new(0.5)?.forward(&x, &pass)?;
+    /// let drawn = pass.take_drawn();
+    /// let kept = y.view().iter().filter(|&y| y > 0.0).count();
+    /// assert_eq!((drawn[0].units, drawn[0].mask.count_kept()), (4, kept));
+    /// # Ok::<(), elision::Error>(())
+    /// ```
+    #[must_use]
+    pub fn observed(self) -> Self {
+        let shared = Shared {
+            updates: self.shared.updates.is_some().then(RefCell::default),
+            penalties: self.shared.penalties.is_some().then(RefCell::default),
+            drawn: Some(RefCell::default()),
+            ..Shared::default()
+        };
+        Self {
+            shared: Rc::new(shared),
+            ..self
+        }
     }
 
     /// The mode.
@@ -188,6 +219,17 @@ impl Pass {
             checkpointed: true,
             ..self.clone()
         }
+    }
+
+    /// What dropout decided, if the pass is [`observed`](Pass::observed), in the order of the layers; it is then gone
+    /// from the pass.
+    #[must_use]
+    pub fn take_drawn(&self) -> Vec<Drawn> {
+        self.drawn().map(RefCell::take).unwrap_or_default()
+    }
+
+    pub(super) fn drawn(&self) -> Option<&RefCell<Vec<Drawn>>> {
+        self.shared.drawn.as_ref()
     }
 
     /// The same pass, run a second time: nothing is noted.

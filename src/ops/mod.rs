@@ -8,6 +8,7 @@ mod activation;
 mod avg_pool;
 mod batched;
 mod check;
+mod choose;
 mod conv;
 mod dropout;
 mod elementwise;
@@ -33,25 +34,34 @@ pub use activation::{
 };
 pub use avg_pool::{avg_pool2d, avg_pool2d_backward, avg_pool2d_backward_into, avg_pool2d_into};
 pub use batched::{batched_matmul, batched_matmul_into};
+pub use choose::choose_into;
 pub use conv::{Conv2d, conv2d, conv2d_backward, conv2d_backward_into, conv2d_into};
+pub(crate) use dropout::check_head_rate;
 pub use dropout::{
-    dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into, dropout_in_place,
-    dropout_inference, dropout_inference_in_place, dropout_into,
+    drop_block, drop_block_into, drop_heads, drop_heads_backward, drop_heads_backward_into,
+    drop_heads_into, dropout, dropout_backward, dropout_backward_in_place, dropout_backward_into,
+    dropout_in_place, dropout_inference, dropout_inference_in_place, dropout_into, dropout_shared,
+    dropout_shared_backward, dropout_shared_backward_into, dropout_shared_into, select_shared_into,
 };
 pub use elementwise::{
     add, add_assign, add_into, copy_into, div, div_into, mul, mul_assign, mul_into, scale_in_place,
     scale_into, sub, sub_into,
 };
-pub use embedding::{embedding, embedding_backward_into, embedding_into};
+pub use embedding::{
+    embedding, embedding_backward_into, embedding_into, word_dropout, word_dropout_backward_into,
+    word_dropout_into,
+};
 pub use limits::{clip_in_place, max_norm_rows_in_place, squared_norm};
 pub use linear::{
-    LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved, UnitSaved, linear,
-    linear_backward, linear_backward_into, linear_into, linear_packed, linear_packed_into,
-    unit_linear, unit_linear_backward, unit_linear_backward_into, unit_linear_into,
+    DroppedWeights, LinearGrads, LinearGradsInto, LinearInput, PackedWeights, Residuals, Saved,
+    UnitSaved, drop_connect, drop_connect_backward, drop_connect_backward_into, drop_connect_into,
+    drop_connect_moments, linear, linear_backward, linear_backward_into, linear_into,
+    linear_packed, linear_packed_into, unit_linear, unit_linear_backward,
+    unit_linear_backward_into, unit_linear_into,
 };
 pub use loss::{
-    binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error, softmax_cross_entropy,
-    softmax_cross_entropy_smoothed,
+    binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error, r_drop,
+    softmax_cross_entropy, softmax_cross_entropy_smoothed, symmetric_kl,
 };
 pub use matmul::{matmul, matmul_into};
 pub use max_pool::{

@@ -73,3 +73,11 @@ pub fn multiplied(x: &[f32], spread: f32, n: &[f32]) -> Vec<f32> {
 pub fn added(x: &[f32], spread: f32, n: &[f32]) -> Vec<f32> {
     x.iter().zip(n).map(|(x, n)| x + spread * n).collect()
 }
+
+/// Whether element `i` of a key, that of `Key::named("rates")`, is kept at the drop probability `rate`.
+#[must_use]
+pub fn kept_at(key: u128, i: u64, rate: f32) -> bool {
+    let at = (i % BLOCK) as usize;
+    let bits = draws(key, i / BLOCK, at / DRAW + 1)[at / DRAW][at % DRAW];
+    f64::from(bits) >= (f64::from(rate) * 4_294_967_296.0).round()
+}

@@ -24,3 +24,25 @@ pub fn cross_entropy(logits: &[f32], classes: usize, labels: &[u32]) -> f64 {
         .map(|(row, &label)| -log_softmax(row)[label as usize]);
     losses.sum::<f64>() / labels.len() as f64
 }
+
+/// R-Drop's loss in f64: the mean over 2 B rows of their cross-entropies, and `alpha` times the mean over B of
+/// (KL(P, Q) + KL(Q, P)) / 2, for the distributions P of row i and Q of row B + i.
+#[must_use]
+pub fn r_drop(logits: &[f64], classes: usize, labels: &[u32], alpha: f64) -> f64 {
+    let ln_softmax = |row: &[f64]| -> Vec<f64> {
+        let ln_sum = row.iter().map(|x| x.exp()).sum::<f64>().ln();
+        row.iter().map(|x| x - ln_sum).collect()
+    };
+    let rows: Vec<Vec<f64>> = logits.chunks(classes).map(ln_softmax).collect();
+    let (first, second) = rows.split_at(labels.len());
+    let mut sum = 0.0;
+    for (i, &label) in labels.iter().enumerate() {
+        let (p, q) = (&first[i], &second[i]);
+        sum -= 0.5 * (p[label as usize] + q[label as usize]);
+        for c in 0..classes {
+            sum += alpha * 0.5 * p[c].exp() * (p[c] - q[c]);
+            sum += alpha * 0.5 * q[c].exp() * (q[c] - p[c]);
+        }
+    }
+    sum / labels.len() as f64
+}

@@ -48,6 +48,16 @@ pub enum Control {
     Stop,
 }
 
+impl Control {
+    /// Whether one of two says stop.
+    fn any(both: [Self; 2]) -> Self {
+        match both.contains(&Self::Stop) {
+            true => Self::Stop,
+            false => Self::Continue,
+        }
+    }
+}
+
 /// Is told how training goes, and may stop it.
 pub trait Callback {
     /// Before each step: sets what depends on the number of steps done, such as drop probabilities.
@@ -80,6 +90,24 @@ pub trait Callback {
 
 /// Nothing is done.
 impl Callback for () {}
+
+/// One after the other; it takes one of them to stop.
+impl<A: Callback, B: Callback> Callback for (A, B) {
+    fn before_step(&mut self, step: u64, model: &mut dyn Layer) -> Result<()> {
+        self.0.before_step(step, model)?;
+        self.1.before_step(step, model)
+    }
+
+    fn batch(&mut self, progress: &Progress) -> Control {
+        let both = [self.0.batch(progress), self.1.batch(progress)];
+        Control::any(both)
+    }
+
+    fn epoch(&mut self, epoch: &Epoch, trainer: &dyn TrainerState) -> Result<Control> {
+        let first = self.0.epoch(epoch, trainer)?;
+        Ok(Control::any([first, self.1.epoch(epoch, trainer)?]))
+    }
+}
 
 /// Why training stopped before its last epoch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -18,15 +18,9 @@ use crate::tensor::{Dims, Tensor, View};
 pub fn shuffled(key: Key, n: usize) -> Vec<usize> {
     let mut order: Vec<usize> = (0..n).collect();
     for i in (1..n).rev() {
-        order.swap(i, below(key.fold_in(i as u64), i as u64 + 1) as usize);
+        order.swap(i, key.fold_in(i as u64).below(i as u64 + 1) as usize);
     }
     order
-}
-
-/// A number below `bound`: the high half of a 128-bit product, whose bias is at most `bound / 2^64`.
-fn below(key: Key, bound: u64) -> u64 {
-    let random = (key.to_u128() >> 64) as u64;
-    ((u128::from(random) * u128::from(bound)) >> 64) as u64
 }
 
 /// The rows of `x` in the given order: all that lies below an index of the first axis.

@@ -9,10 +9,13 @@ mod batch;
 mod callback;
 mod checkpoint;
 mod data;
+pub mod diagnose;
 mod evaluate;
 mod fit;
 mod loss;
 mod optimizer;
+mod r_drop;
+mod rate;
 mod resume;
 mod rule;
 mod samples;
@@ -29,6 +32,9 @@ pub use evaluate::{evaluate, predict, reestimate_statistics};
 pub use fit::Fit;
 pub use loss::{Loss, Target};
 pub use optimizer::Optimizer;
+pub use rate::{
+    ControllerSettings, Moment, RateCallback, RateController, RateFeedback, RateSchedule,
+};
 pub use rule::{OptimizerConfig, Rule};
 pub use samples::{Samples, Targets};
 pub use schedule::Schedule;

@@ -15,6 +15,8 @@ use crate::tensor::Tensor;
 const VERSION: &str = "elision.version";
 const KEY: &str = "elision.key";
 const STEP: &str = "elision.step";
+/// The weight of R-Drop's divergence, in runs that have one.
+const R_DROP: &str = "elision.r_drop";
 /// Steps of a parameter that has fewer than the run.
 const STEPS: &str = "elision.steps.";
 /// The running means of a parameter.
@@ -58,7 +60,7 @@ impl<M: Layer> Trainer<M> {
     }
 
     /// Puts the trainer where the other one was when it made the checkpoint: the steps that follow are bit for bit
-    /// those that would have followed there. Model, optimiser, loss and parts of a batch must be alike; drop
+    /// those that would have followed there. Model, optimiser, loss, R-Drop and parts of a batch must be alike; drop
     /// probabilities are the caller's, the key is the checkpoint's.
     ///
     /// # Errors
@@ -71,6 +73,9 @@ impl<M: Layer> Trainer<M> {
             if *found != expected {
                 return Err(mismatch(name, &expected, found));
             }
+        }
+        if let (None, Some(found)) = (self.r_drop_alpha(), checkpoint.metadata.get(R_DROP)) {
+            return Err(mismatch(R_DROP, "none", found));
         }
         let steps = number(checkpoint, STEP)?;
         let key = word(checkpoint, KEY)?;
@@ -85,12 +90,14 @@ impl<M: Layer> Trainer<M> {
     }
 
     /// What the steps depend on besides the model and the key.
-    fn settings(&self) -> [(&'static str, String); 3] {
-        [
+    fn settings(&self) -> Vec<(&'static str, String)> {
+        let mut settings = vec![
             ("elision.loss", self.loss().to_string()),
             ("elision.micro_batches", self.micro_batches().to_string()),
             ("elision.optimizer", self.optimizer().config().to_string()),
-        ]
+        ];
+        settings.extend(self.r_drop_alpha().map(|alpha| (R_DROP, alpha.to_string())));
+        settings
     }
 }
 

@@ -190,7 +190,7 @@ impl Schedule {
 
 /// From the first number to the second along half a cosine, both of which are met exactly, for shares of the way
 /// from 0 to 1.
-fn half_cosine([from, to]: [f64; 2], share: f64) -> f64 {
+pub(super) fn half_cosine([from, to]: [f64; 2], share: f64) -> f64 {
     if share >= 1.0 {
         return to;
     }

@@ -46,6 +46,8 @@ pub struct Trainer<M> {
     micro_batches: usize,
     penalty_weight: f64,
     penalty: f64,
+    /// The weight of R-Drop's divergence.
+    r_drop: Option<f64>,
     tape: Tape,
     gradients: Gradients,
 }
@@ -99,6 +101,7 @@ impl<M: Layer> Trainer<M> {
             micro_batches: 1,
             penalty_weight: 1.0,
             penalty: 0.0,
+            r_drop: None,
             tape: Tape::new(),
             gradients: Gradients::default(),
         }
@@ -117,6 +120,15 @@ impl<M: Layer> Trainer<M> {
                 ..self
             }),
         }
+    }
+
+    pub(super) fn r_drop_alpha(&self) -> Option<f64> {
+        self.r_drop
+    }
+
+    pub(super) fn with_r_drop(self, alpha: f64) -> Self {
+        let r_drop = Some(alpha);
+        Self { r_drop, ..self }
     }
 
     /// The model.
@@ -275,10 +287,8 @@ impl<M: Layer> Trainer<M> {
             let end = (start + size).min(rows);
             let (x, target) = part(&self.tape, start..end)?;
             let pass = self.pass(i);
-            let output = self.model.forward(&x, &pass)?;
-            let loss = self.loss.between(&output, &target)?;
-            let batch = Batch::of(loss.item()?, output.view(), &target);
-            sweep.batch = sweep.batch.and(batch);
+            let (loss, seen) = self.loss_of(&x, &target, &pass)?;
+            sweep.batch = sweep.batch.and(seen);
             let share = (end - start) as f64 / rows as f64;
             let (loss, penalty) = self.penalized(loss, &pass.take_penalties())?;
             sweep.penalty += share * penalty;
@@ -310,6 +320,14 @@ impl<M: Layer> Trainer<M> {
         Ok((loss, penalty))
     }
 
+    /// The loss of a part of a batch.
+    fn loss_of(&self, x: &Var, target: &Known<'_>, pass: &Pass) -> Result<(Var, Batch)> {
+        if let Some(alpha) = self.r_drop {
+            return self.r_drop_loss(x, target, (pass, alpha));
+        }
+        forward(&self.model, &self.loss, (x, target), pass)
+    }
+
     fn pass(&self, part: u64) -> Pass {
         match self.micro_batches {
             1 => Pass::train(self.key, self.steps()),
@@ -324,4 +342,17 @@ impl<M: Layer> Trainer<M> {
         }
         self.optimizer.step(&mut self.model, &mut self.gradients)
     }
+}
+
+/// The loss that a pass of training makes small, and what it saw.
+pub(super) fn forward(
+    model: &dyn Layer,
+    loss: &Loss,
+    (x, target): (&Var, &Known<'_>),
+    pass: &Pass,
+) -> Result<(Var, Batch)> {
+    let output = model.forward(x, pass)?;
+    let loss = loss.between(&output, target)?;
+    let seen = Batch::of(loss.item()?, output.view(), target);
+    Ok((loss, seen))
 }

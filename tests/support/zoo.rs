@@ -3,12 +3,13 @@
 
 use elision::autograd::{Parameter, Tape};
 use elision::nn::{
-    AlphaDropout, AvgPool2d, BatchNorm, Checkpoint, Conv2d, Dropout, Embedding, Flatten,
-    GaussianDropout, GaussianNoise, Layer, LayerNorm, Linear, MaxPool2d, Mode, Pass, Residual,
-    RmsNorm, Sequential, UniformDropout,
+    AlphaDropout, AvgPool2d, BatchNorm, Checkpoint, Conv2d, DropBlock, DropConnect, DropHead,
+    Dropout, Embedding, Flatten, GaussianDropout, GaussianNoise, Layer, LayerNorm, Linear,
+    MaxPool2d, Mixout, Mode, MultiSample, Pass, Residual, RmsNorm, Sequential, Shakeout,
+    UniformDropout,
 };
 use elision::ops::Window;
-use elision::{Activation, Key, Result, Tensor};
+use elision::{Activation, Channels, DropBlock as Blocks, Key, Result, Tensor, Where};
 
 use crate::support::{bits, noise};
 
@@ -98,6 +99,8 @@ pub(crate) fn all() -> Result<Vec<Specimen>> {
         noises(),
         kept_units(),
         containers(),
+        shared(),
+        dropped_weights(),
     ];
     let parts: Result<Vec<_>> = parts.into_iter().collect();
     Ok(parts?.into_iter().flatten().collect())
@@ -194,5 +197,65 @@ fn containers() -> Result<Vec<Specimen>> {
         specimen(&[5, 6], true, block.clone()),
         specimen(&[5, 6], true, Residual::new(block.clone())),
         specimen(&[5, 6], true, Residual::new(Checkpoint::new(block))),
+    ])
+}
+
+/// Dropout of groups that share a fate.
+fn shared() -> Result<Vec<Specimen>> {
+    let first = Where::Channel(Channels::First);
+    let words = Embedding::new(40, 3, RUN)?.word_dropout(0.4)?;
+    Ok(vec![
+        specimen(&[5, 3, 2, 6], true, Dropout::spatial(0.5)?),
+        specimen(&[5, 6, 7], true, Dropout::new(0.5)?.over(first)),
+        specimen(&[5, 4, 6], true, Dropout::locked(0.5, 1)?),
+        specimen(&[3, 40], true, Dropout::units(0.5)?),
+        specimen(&[40, 3], true, Dropout::rows(0.5)?),
+        specimen(&[40, 3], true, Dropout::samples(0.5)?),
+        specimen(&[3, 6, 7, 5], true, DropBlock::new(0.3, Blocks::new(3)?)?),
+        specimen(
+            &[9, 6, 7, 2],
+            true,
+            DropBlock::new(0.3, Blocks::new(2)?.coupled())?,
+        ),
+        specimen(&[8, 6, 3], true, DropHead::new(0.5)?),
+        Specimen {
+            drops: true,
+            ..reader(&[5, 8], 40, words)
+        },
+    ])
+}
+
+fn dropped_weights() -> Result<Vec<Specimen>> {
+    let linear = Linear::new(6, 9, RUN)?.activation(Activation::Tanh);
+    let square = Linear::new(6, 6, RUN)?;
+    let units = Linear::new(6, 6, RUN)?.unit_dropout(0.4)?;
+    let behind_units = Sequential::new()
+        .with("units", units.clone())?
+        .with("weights", DropConnect::new(linear.clone(), 0.2)?)?;
+    let mixed_behind_units = Sequential::new()
+        .with("units", units)?
+        .with("weights", Mixout::new(&linear, 0.5)?.by_input())?;
+    let block = Residual::new(square.clone().activation(Activation::Tanh));
+    let head = Sequential::new()
+        .with("dropout", Dropout::new(0.5)?)?
+        .with("output", linear.clone())?;
+    Ok(vec![
+        specimen(&[5, 6], true, DropConnect::new(linear.clone(), 0.5)?),
+        specimen(
+            &[5, 6],
+            true,
+            DropConnect::new(square.clone().residual(), 0.2)?,
+        ),
+        specimen(&[5, 6], true, behind_units),
+        specimen(
+            &[2, 5, 6],
+            true,
+            DropConnect::new(linear.clone(), 0.5)?.per_sample(),
+        ),
+        specimen(&[5, 6], true, Mixout::new(&linear, 0.7)?),
+        specimen(&[5, 6], true, mixed_behind_units),
+        specimen(&[5, 6], true, Shakeout::new(square.residual(), 0.3, 0.0)?),
+        specimen(&[40, 6], true, block.drop_path(0.5)?),
+        specimen(&[5, 6], true, MultiSample::new(head, 2)?),
     ])
 }

@@ -100,4 +100,15 @@ impl Kind {
             _ => None,
         }
     }
+
+    /// Gives it a drop probability; whether such layers have one.
+    pub(super) fn set_rate(&mut self, p: f64) -> bool {
+        match self {
+            Self::Dropout(rate) => *rate = p,
+            Self::Linear(dense) => dense.dropout = Some(p),
+            Self::Conv2d(conv) => conv.dropout = Some(p),
+            _ => return false,
+        }
+        true
+    }
 }

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
 use super::table::LayerTable;
+use super::{Kind, Method};
 
 /// A layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -13,6 +13,8 @@ pub struct Layer {
     pub name: String,
     /// What it is.
     pub kind: Kind,
+    /// How it drops; as the model, if it is not said.
+    pub method: Option<Method>,
 }
 
 impl Layer {
@@ -20,6 +22,7 @@ impl Layer {
     #[must_use]
     pub fn new(name: impl Into<String>, kind: Kind) -> Self {
         let name = name.into();
-        Self { name, kind }
+        let method = None;
+        Self { name, kind, method }
     }
 }

@@ -8,9 +8,11 @@ mod fault;
 mod init;
 mod kind;
 mod layer;
+mod method;
 mod model;
 mod number;
 mod optimizer;
+mod rate;
 mod table;
 mod train;
 mod words;
@@ -25,8 +27,10 @@ pub use fault::ConfigFault;
 pub use init::InitWord;
 pub use kind::{Conv, Dense, Kind};
 pub use layer::Layer;
+pub use method::Method;
 pub use model::Model;
 pub use optimizer::{Optimizer, RuleName, ScheduleWords};
+pub use rate::RateWords;
 pub use train::{Train, WatchName};
 
 pub(crate) use number::{MOST_SEED, MOST_THREADS};
@@ -93,6 +97,7 @@ impl Config {
     pub(crate) fn without_dropout(&self) -> Self {
         let mut config = self.clone();
         config.model.for_each_rate_mut(&mut |rate| *rate = 0.0);
+        config.train.rate_schedule = None;
         config
     }
 

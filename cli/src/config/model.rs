@@ -2,7 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{InitWord, Kind, Layer, words};
+use elision::nn::path_matches;
+
+use super::{InitWord, Kind, Layer, Method, words};
 
 /// What learns: layers one after the other.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -13,6 +15,9 @@ pub struct Model {
     /// How the weights begin.
     #[serde(default, with = "words")]
     pub init: InitWord,
+    /// How layers drop that do not say it themselves.
+    #[serde(default, alias = "dropout-method")]
+    pub dropout_method: Method,
     /// The layers, in their order.
     pub layers: Vec<Layer>,
 }
@@ -28,6 +33,11 @@ impl Model {
     /// Calls `f` with each of them.
     pub(crate) fn for_each_rate_mut(&mut self, f: &mut dyn FnMut(&mut f64)) {
         change(&mut self.layers, f);
+    }
+
+    /// Gives a drop probability to all layers that can have one and whose path matches; whether there are such.
+    pub(crate) fn set_rates(&mut self, pattern: &str, p: f64) -> bool {
+        set_matching(&mut self.layers, "", (pattern, p))
     }
 
     /// The drop probability of the input, if the model begins with a layer of dropout.
@@ -66,4 +76,16 @@ fn change(layers: &mut [Layer], f: &mut dyn FnMut(&mut f64)) {
             change(inner, f);
         }
     }
+}
+
+fn set_matching(layers: &mut [Layer], outer: &str, (pattern, p): (&str, f64)) -> bool {
+    let mut found = false;
+    for layer in layers {
+        let path = format!("{outer}{}", layer.name);
+        found |= path_matches(pattern, &path) && layer.kind.set_rate(p);
+        if let Kind::Residual(inner) = &mut layer.kind {
+            found |= set_matching(inner, &format!("{path}.branch."), (pattern, p));
+        }
+    }
+    found
 }

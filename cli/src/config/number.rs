@@ -69,6 +69,10 @@ pub(super) fn weight<'de, D: Deserializer<'de>>(d: D) -> Result<f64, D::Error> {
     checked(d, valid, "a finite number from 0 on")
 }
 
+pub(super) fn maybe_weight<'de, D: Deserializer<'de>>(d: D) -> Result<Option<f64>, D::Error> {
+    weight(d).map(Some)
+}
+
 /// Whether an f32 can hold the number, which is above zero.
 fn is_positive(x: f64) -> bool {
     x as f32 > 0.0 && (x as f32).is_finite()

@@ -7,7 +7,7 @@ use elision::ops::Window;
 use serde::de::{Deserializer, Error, SeqAccess, Visitor};
 use serde::{Deserialize, Serialize, Serializer};
 
-use super::{Conv, Dense, Kind, Layer, number, words};
+use super::{Conv, Dense, Kind, Layer, Method, number, words};
 
 /// The table of a layer.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -31,6 +31,8 @@ pub(super) struct LayerTable {
     dropout: Option<f64>,
     #[serde(default, deserialize_with = "number::maybe_probability")]
     rate: Option<f64>,
+    #[serde(alias = "dropout-method")]
+    dropout_method: Option<Method>,
     residual: Option<bool>,
     bias: Option<bool>,
     layers: Option<Vec<Layer>>,
@@ -40,9 +42,16 @@ pub(super) struct LayerTable {
 const KINDS: [(&str, &[&str]); 11] = [
     (
         "linear",
-        &["units", "activation", "dropout", "residual", "bias"],
+        &[
+            "units",
+            "activation",
+            "dropout",
+            "dropout_method",
+            "residual",
+            "bias",
+        ],
     ),
-    ("dropout", &["rate"]),
+    ("dropout", &["rate", "dropout_method"]),
     (
         "conv2d",
         &[
@@ -54,6 +63,7 @@ const KINDS: [(&str, &[&str]); 11] = [
             "groups",
             "activation",
             "dropout",
+            "dropout_method",
         ],
     ),
     ("max-pool2d", &["kernel", "stride", "padding"]),
@@ -80,6 +90,7 @@ impl LayerTable {
             ("activation", self.activation.is_some()),
             ("dropout", self.dropout.is_some()),
             ("rate", self.rate.is_some()),
+            ("dropout_method", self.dropout_method.is_some()),
             ("residual", self.residual.is_some()),
             ("bias", self.bias.is_some()),
             ("layers", self.layers.is_some()),
@@ -154,9 +165,9 @@ impl TryFrom<LayerTable> for Layer {
     type Error = String;
 
     fn try_from(table: LayerTable) -> Result<Self, String> {
-        let name = table.name.clone();
+        let (name, method) = (table.name.clone(), table.dropout_method);
         match table.kind() {
-            Ok(kind) => Ok(Self { name, kind }),
+            Ok(kind) => Ok(Self { name, kind, method }),
             Err(fault) => Err(format!("layer {name:?}: {fault}")),
         }
     }
@@ -167,6 +178,7 @@ impl From<Layer> for LayerTable {
         let base = Self {
             name: layer.name,
             kind: layer.kind.name().to_owned(),
+            dropout_method: layer.method,
             ..Self::default()
         };
         match layer.kind {

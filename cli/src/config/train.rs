@@ -4,7 +4,7 @@ use clap::ValueEnum;
 use elision::train::Loss;
 use serde::{Deserialize, Serialize};
 
-use super::{Config, number, words};
+use super::{Config, RateWords, number, words};
 
 /// How long a model learns, and on what batches.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -22,6 +22,15 @@ pub struct Train {
     /// The loss.
     #[serde(with = "words")]
     pub loss: Loss,
+    /// How the drop probability of the layers that drop goes on; each keeps its own if it is not said.
+    #[serde(with = "words::maybe", alias = "rate-schedule")]
+    pub rate_schedule: Option<RateWords>,
+    /// Whether that is a factor of each layer's own drop probability, and not what takes its place.
+    #[serde(alias = "rate-factor")]
+    pub rate_factor: bool,
+    /// The weight of the divergence of two passes in R-Drop; none without R-Drop.
+    #[serde(deserialize_with = "number::maybe_weight", alias = "r-drop")]
+    pub r_drop: Option<f64>,
     /// Training stops after so many epochs in a row that were no better than the best.
     #[serde(deserialize_with = "number::maybe_steps")]
     pub patience: Option<u64>,
@@ -50,6 +59,9 @@ impl Default for Train {
             batch: 64,
             accumulate: 1,
             loss: Loss::CrossEntropy { smoothing: 0.0 },
+            rate_schedule: None,
+            rate_factor: false,
+            r_drop: None,
             patience: None,
             watch: WatchName::Loss,
             keep_best: false,
@@ -106,6 +118,16 @@ impl Config {
         }
         if self.data.validation.is_none() && (train.patience.is_some() || train.keep_best) {
             return Err("train.patience and train.keep_best need data.validation".to_owned());
+        }
+        if let Some(schedule) = &self.train.rate_schedule {
+            if !self.drops() {
+                return Err(format!(
+                    "train.rate_schedule: no layer drops, so none follows {schedule}"
+                ));
+            }
+            if matches!(schedule, RateWords::Feedback(_)) && self.data.validation.is_none() {
+                return Err("train.rate_schedule: feedback needs data.validation".to_owned());
+            }
         }
         let at = |fault| format!("optimizer.{fault}");
         self.optimizer.check().map_err(at)?;

@@ -2,28 +2,18 @@
 
 use std::io::{BufRead, BufReader};
 
-use elision::Key;
-
-use super::{Column, Fault, Pick, Raw, Scaling, file, split, table};
+use super::embedded::split_table;
+use super::{Column, Fault, Raw, Scaling, file};
 
 const FILE: &[u8] = include_bytes!("../../data/breast_cancer.csv.gz");
-/// 143 of the 569 rows. The shuffle's key is fixed, as it is for the digits.
+/// 143 of the 569 rows.
 const TEST: f64 = 143.0 / 569.0;
 
 pub(super) fn load() -> Result<Raw, Fault> {
     let mut content = BufReader::new(file::decoded(FILE).map_err(Fault::Open)?);
     // The first line counts rows and columns and names the classes.
     content.skip_until(b'\n').map_err(Fault::Open)?;
-    let layout = table::Layout {
-        label: "31".to_owned(),
-        header: false,
-    };
-    let table = table::read(content, &layout)?;
-    let pick = Pick {
-        key: Key::new(0),
-        fraction: TEST,
-    };
-    let (train, test) = split(&table.rows, table.features(), pick)?;
+    let (table, train, test) = split_table(content, "31", TEST)?;
     Ok(Raw {
         name: "breast-cancer".to_owned(),
         classes: ["malignant", "benign"].map(str::to_owned).to_vec(),

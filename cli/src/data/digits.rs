@@ -1,36 +1,25 @@
 //! The embedded digits; `data/README.md` states their source and licence.
 
-use elision::Key;
-
-use super::{Fault, Pick, Raw, Scaling, file, split, table};
+use super::embedded::split_table;
+use super::{Fault, Raw, Scaling, file};
 
 const FILE: &[u8] = include_bytes!("../../data/digits.csv.gz");
 /// The largest value of a pixel.
 const WHITE: f32 = 16.0;
-/// 450 of the 1,797 images. The shuffle's key is fixed, so that runs with different seeds are judged by
-/// the same images.
+/// 450 of the 1,797 images.
 const TEST: f64 = 450.0 / 1797.0;
 
 /// The digits, and how their pixels are scaled to [0, 1].
 pub(super) fn load() -> Result<Raw, Fault> {
-    let layout = table::Layout {
-        label: "65".to_owned(),
-        header: false,
-    };
     let content = file::decoded(FILE).map_err(Fault::Open)?;
-    let table = table::read(content, &layout)?;
-    let pick = Pick {
-        key: Key::new(0),
-        fraction: TEST,
-    };
-    let (train, test) = split(&table.rows, table.features(), pick)?;
+    let (table, train, test) = split_table(content, "65", TEST)?;
     Ok(Raw {
         name: "digits".to_owned(),
-        classes: table.classes.clone(),
         scaling: Scaling::Divided {
             features: table.features(),
             by: WHITE,
         },
+        classes: table.classes,
         train,
         test,
     })

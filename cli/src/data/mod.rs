@@ -8,6 +8,7 @@ mod adult;
 mod breast_cancer;
 pub(crate) mod choice;
 mod digits;
+mod embedded;
 mod encode;
 mod examples;
 mod file;

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::experiment::Experiment;
 use crate::failure::Failure;
 use crate::network;
+pub(crate) use statistics::Spread;
 use statistics::{Statistics, statistics};
 
 /// `summary.json`.

@@ -21,13 +21,13 @@ pub(super) struct Statistics {
 
 /// The mean of some numbers and their sample standard deviation, whose divisor is one less than their number.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
-struct Spread {
-    mean: f64,
-    deviation: f64,
+pub(crate) struct Spread {
+    pub(crate) mean: f64,
+    pub(crate) deviation: f64,
 }
 
 impl Spread {
-    fn of(numbers: &[f64]) -> Self {
+    pub(crate) fn of(numbers: &[f64]) -> Self {
         let count = numbers.len() as f64;
         let mean = numbers.iter().sum::<f64>() / count;
         let squares: f64 = numbers.iter().map(|x| (x - mean).powi(2)).sum();

@@ -1,6 +1,7 @@
 //! `elision train`: one run, two that differ in nothing but dropout, or one for each of some seeds.
 
 mod output;
+mod rates;
 mod recorder;
 mod resume;
 mod run;
@@ -123,19 +124,20 @@ impl Session {
 }
 
 /// What a run of this configuration is called.
-fn name(experiment: &Experiment) -> &'static str {
+pub(crate) fn name(experiment: &Experiment) -> &'static str {
     match experiment.config.drops() {
         true => "dropout",
         false => "no dropout",
     }
 }
 
-fn out(args: &TrainArgs) -> std::path::PathBuf {
+/// Where the folders of runs are.
+pub(crate) fn out(args: &TrainArgs) -> std::path::PathBuf {
     args.out.clone().unwrap_or_else(|| "runs".into())
 }
 
 /// The user's name, or that of the file or the data with an end.
-fn folder_name(args: &TrainArgs, experiment: &Experiment, end: &str) -> FolderName {
+pub(crate) fn folder_name(args: &TrainArgs, experiment: &Experiment, end: &str) -> FolderName {
     let stem = args.config.as_ref().and_then(|path| path.file_stem());
     let stem = stem.map_or(experiment.name.clone(), |stem| {
         stem.to_string_lossy().into()
@@ -152,7 +154,7 @@ fn write_summary(folder: &Folder, summary: &Summary) -> Result<(), Failure> {
 }
 
 /// A failure to make the content of a file.
-fn unwritten(what: &'static str, error: &dyn std::fmt::Display) -> Failure {
+pub(crate) fn unwritten(what: &'static str, error: &dyn std::fmt::Display) -> Failure {
     Failure::System {
         what,
         source: io::Error::other(one_line(&error.to_string())),

@@ -3,11 +3,12 @@
 use std::time::{Duration, Instant};
 
 use elision::Result;
-use elision::nn::Layer;
+use elision::nn::{Layer, rates};
 use elision::train::{self, Batch, Callback, Checkpoint, Control, Samples, TrainerState};
 
 use super::output::Output;
-use crate::config::WatchName;
+use super::rates::Rates;
+use crate::config::{Config, WatchName};
 use crate::experiment::Experiment;
 use crate::failure::Failure;
 use crate::metrics::{Epoch, Score};
@@ -29,6 +30,8 @@ pub(super) struct Recorder<'a> {
     pub(super) best_model: Option<Checkpoint>,
     /// Whether checkpoints are written.
     pub(super) saves: bool,
+    /// What sets the drop probabilities.
+    pub(super) rates: Rates<'a>,
     /// A failure that is not the library's.
     pub(super) failure: Option<Failure>,
     clock: Clock,
@@ -59,6 +62,7 @@ impl<'a> Recorder<'a> {
             best: None,
             best_model: None,
             saves: true,
+            rates: Rates::Fixed,
             failure: None,
             clock: Clock::default(),
         }
@@ -87,6 +91,7 @@ impl<'a> Recorder<'a> {
             validation: epoch.validation.map(Score::from),
             test: score(test)?,
             learning_rate: epoch.learning_rate,
+            drop_rate: mean_rate(config, model),
             seconds: before + seconds,
             samples_per_second: self.clock.rate(),
         })
@@ -139,6 +144,7 @@ impl<'a> Recorder<'a> {
         }
         let mut last = trainer.checkpoint().map_err(Failure::Work)?;
         saved::describe(&mut last, self.experiment, self.best);
+        self.rates.note(&mut last);
         self.output.save(LAST, &last)
     }
 
@@ -153,6 +159,13 @@ impl<'a> Recorder<'a> {
         let last = self.epochs.last().map_or(0, |epoch| epoch.number);
         last >= self.experiment.config.epochs() || self.ran_out_of_patience(last)
     }
+}
+
+/// Over the layers that the configuration lets drop.
+fn mean_rate(config: &Config, model: &dyn Layer) -> f64 {
+    let dropping = config.model.rates().into_iter().filter(|&rate| rate > 0.0);
+    let sum: f64 = rates(model).into_iter().map(|(_, rate)| rate).sum();
+    sum / dropping.count().max(1) as f64
 }
 
 /// A score that is NaN is no improvement, and any other is one on NaN.
@@ -172,7 +185,8 @@ impl Clock {
 }
 
 impl Callback for Recorder<'_> {
-    fn before_step(&mut self, _: u64, _: &mut dyn Layer) -> Result<()> {
+    fn before_step(&mut self, step: u64, model: &mut dyn Layer) -> Result<()> {
+        self.rates.before_step(step, model)?;
         self.clock.started = Some(Instant::now());
         Ok(())
     }
@@ -194,6 +208,7 @@ impl Callback for Recorder<'_> {
 
     fn epoch(&mut self, epoch: &train::Epoch, trainer: &dyn TrainerState) -> Result<Control> {
         let row = self.row(epoch, trainer.model())?;
+        self.rates.epoch(epoch, trainer)?;
         self.clock = Clock::default();
         let is_best = self.judge(&row);
         if let Err(failure) = self.write(&row, is_best, trainer) {

@@ -24,6 +24,8 @@ pub(super) fn run(args: &TrainArgs, path: &Path) -> Result<ExitCode, Failure> {
         let mut start = Start::fresh(&experiment)?;
         let restored = start.trainer.restore(&checkpoint);
         restored.map_err(|error| fault(error.to_string()))?;
+        let rates = start.rates.restore(&checkpoint);
+        rates.map_err(|error| fault(error.to_string()))?;
         start.best = saved::best(&checkpoint);
         if experiment.config.train.keep_best && start.best.is_some() {
             start.best_model = Some(saved::load(&folder.join(BEST))?);

@@ -7,6 +7,7 @@ use elision::train::{
 };
 
 use super::output::Output;
+use super::rates::Rates;
 use super::recorder::Recorder;
 use super::{Session, name};
 use crate::curves::Curve;
@@ -36,8 +37,9 @@ impl Done {
 }
 
 /// Where a run begins.
-pub(super) struct Start {
+pub(super) struct Start<'a> {
     pub(super) trainer: Trainer<Sequential>,
+    pub(super) rates: Rates<'a>,
     /// The epochs that are done.
     pub(super) epochs: Vec<Epoch>,
     pub(super) best: Option<Best>,
@@ -48,12 +50,14 @@ pub(super) struct Start {
     pub(super) name: &'static str,
 }
 
-impl Start {
+impl<'a> Start<'a> {
     /// At the first step.
-    pub(super) fn fresh(experiment: &Experiment) -> Result<Self, Failure> {
+    pub(super) fn fresh(experiment: &'a Experiment) -> Result<Self, Failure> {
+        let trainer = experiment.trainer()?;
         Ok(Self {
             name: name(experiment),
-            trainer: experiment.trainer()?,
+            rates: Rates::new(experiment, trainer.model()).map_err(Failure::Network)?,
+            trainer,
             epochs: Vec::new(),
             best: None,
             best_model: None,
@@ -105,7 +109,7 @@ pub(super) fn from(
     session: &Session,
     experiment: &Experiment,
     output: &mut Output,
-    start: Start,
+    start: Start<'_>,
 ) -> Result<Option<Done>, Failure> {
     let epochs = experiment.config.epochs();
     let mut trainer = start.trainer;
@@ -117,6 +121,7 @@ pub(super) fn from(
     recorder.best = start.best;
     recorder.best_model = start.best_model;
     recorder.saves = start.saves;
+    recorder.rates = start.rates;
     let fit = Fit::new(epochs, experiment.batch());
     let validation = experiment.validation.as_deref();
     if !recorder.is_over() {

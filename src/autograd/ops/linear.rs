@@ -1,13 +1,15 @@
 //! The fused linear layer: one node.
 
+use super::drop_connect::WeightBits;
 use super::grads::Grads;
 use crate::activation::Activation;
 use crate::autograd::pool::KeptState;
-use crate::autograd::{InputGradients, Step, Tape, Value, Var};
+use crate::autograd::{InputGradients, KeptBytes, Saves, Step, Tape, Value, Var};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::ops::{self, Saved};
+use crate::mask::{BlockMask, Mask};
+use crate::ops::{self, DroppedWeights, Residuals, Saved};
 use crate::tensor::{Dims, View};
 
 /// What a fused layer does after its product and bias.
@@ -50,7 +52,54 @@ impl Fused {
 }
 
 /// What the backward pass of a fused product reads.
-type Kept = ([Value; 2], KeptState<Saved>, Option<Value>);
+type Kept = ([Value; 2], KeptState<Saved>, Option<Value>, Seen);
+
+/// What else a fused product may do.
+#[derive(Default)]
+pub(super) struct Extras<'a> {
+    /// Added to the output.
+    pub(super) residual: Option<&'a Var>,
+    /// Laid over an operand.
+    pub(super) mask: OperandMask,
+}
+
+/// What an operand is seen through.
+#[derive(Default)]
+pub(super) enum OperandMask {
+    #[default]
+    Nothing,
+    /// Blocks of the input.
+    Input(BlockMask),
+    /// Dropout of the weights.
+    Weights(Dropout),
+}
+
+/// The same, for the backward pass.
+enum Seen {
+    Whole,
+    Input(BlockMask),
+    Weights(WeightBits),
+}
+
+impl Seen {
+    fn op(&self) -> &'static str {
+        match self {
+            Self::Whole => "linear",
+            Self::Input(_) => "linear_blocks",
+            Self::Weights(_) => "drop_connect",
+        }
+    }
+}
+
+impl Saves for Seen {
+    fn count(&self, kept: &mut KeptBytes) {
+        match self {
+            Self::Whole => {}
+            Self::Input(mask) => kept.own(mask.bytes()),
+            Self::Weights(bits) => bits.count(kept),
+        }
+    }
+}
 
 impl Var {
     /// `dropout(activation(x * w^T + bias))` as one node: `self` of shape `[.., inputs]`, `w` of `[units, inputs]`,
@@ -60,7 +109,27 @@ impl Var {
     /// # Errors
     /// [`Error::Rank`], [`Error::Shape`] if the shapes do not fit, and those of [`Tape::of`].
     pub fn linear(&self, w: &Self, bias: Option<&Self>, fused: &Fused) -> Result<Self> {
-        self.linear_into(w, bias, fused, None)
+        self.linear_with(w, bias, fused, Extras::default())
+    }
+
+    /// [`linear`](Var::linear) of the input under a mask of blocks, whose dropped blocks are left out of the product and of
+    /// both gradients. The mask's rows are all axes of the input but the last. Keeps the mask, beside what
+    /// [`linear`](Var::linear) keeps.
+    ///
+    /// # Errors
+    /// Those of [`linear`](Var::linear), and [`Error::Shape`] if the mask is over another shape.
+    pub fn linear_blocks(
+        &self,
+        w: &Self,
+        bias: Option<&Self>,
+        fused: &Fused,
+        mask: BlockMask,
+    ) -> Result<Self> {
+        let extras = Extras {
+            mask: OperandMask::Input(mask),
+            ..Extras::default()
+        };
+        self.linear_with(w, bias, fused, extras)
     }
 
     /// [`linear`](Var::linear) plus `residual`, of the output's shape, as one node.
@@ -74,15 +143,20 @@ impl Var {
         fused: &Fused,
         residual: &Self,
     ) -> Result<Self> {
-        self.linear_into(w, bias, fused, Some(residual))
+        let residual = Some(residual);
+        let extras = Extras {
+            residual,
+            ..Extras::default()
+        };
+        self.linear_with(w, bias, fused, extras)
     }
 
-    fn linear_into(
+    pub(super) fn linear_with(
         &self,
         w: &Self,
         bias: Option<&Self>,
         fused: &Fused,
-        residual: Option<&Self>,
+        Extras { residual, mask }: Extras<'_>,
     ) -> Result<Self> {
         // Absent inputs stand in as constants, so that each has its place.
         let (no_bias, no_residual) = (self.detach(), self.detach());
@@ -107,13 +181,24 @@ impl Var {
             true => KeptState::recomputing(),
             false => tape.kept_state(),
         };
-        ops::linear_into(
-            x.view(),
-            w,
-            &epilogue,
-            &mut *y,
-            needed.then_some(&mut *state),
-        )?;
+        let saved = needed.then_some(&mut *state);
+        let seen = match mask {
+            OperandMask::Nothing => {
+                ops::linear_into(x.view(), w, &epilogue, &mut *y, saved)?;
+                Seen::Whole
+            }
+            OperandMask::Input(mask) => {
+                ops::linear_into(mask.over(&x)?, w, &epilogue, &mut *y, saved)?;
+                Seen::Input(mask)
+            }
+            OperandMask::Weights(dropout) => {
+                let kept = Mask::draw(&dropout, w.value().len())?;
+                let dropped = DroppedWeights::new(w, &kept, dropout.scale())?;
+                ops::drop_connect_into(x.view(), dropped, &epilogue, &mut *y, saved)?;
+                let keeps = needed && !tape.is_recomputing();
+                Seen::Weights(WeightBits::new(dropout, keeps.then_some(kept)))
+            }
+        };
         if let Some(residual) = residual {
             ops::add_assign(y.view_mut().reshape(&shape)?, residual)?;
         }
@@ -121,14 +206,14 @@ impl Var {
         let output = y.reshape(&shape)?;
         let read = (recomputes && fused.reads_output()).then_some(y);
         let step = Step {
-            op: "linear",
+            op: seen.op(),
             inputs: &inputs,
             output,
         };
         let fused = *fused;
         Ok(tape.record(
             step,
-            ([x, w.value().clone()], state, read),
+            ([x, w.value().clone()], state, read, seen),
             move |kept, dy, gradients| {
                 gradients.add(3, dy.clone())?;
                 backward(kept, &fused, &dy, gradients)
@@ -172,21 +257,28 @@ pub(super) fn output_shape(x: &Var, w: &Var) -> Result<(usize, Dims)> {
 }
 
 fn backward(
-    (inputs, state, output): Kept,
+    (inputs, state, output, seen): Kept,
     fused: &Fused,
     dy: &Value,
     gradients: &mut InputGradients<'_>,
 ) -> Result<()> {
-    let ([x, w], state) = (&inputs, &state);
+    let [x, w] = &inputs;
     let mut grads = Grads::new([x.shape(), w.shape(), &w.shape()[..1]], gradients)?;
     let into = grads.of_linear();
     let dy = dy.reshape(&[x.shape()[0], w.shape()[0]])?;
     let epilogue = fused.epilogue(None);
-    match &output {
-        Some(y) => {
-            ops::linear_backward_into(&dy, x.view(), w, &epilogue, state.with_output(y), into)?
+    let saved = match &output {
+        Some(y) => state.with_output(y),
+        None => Residuals::from(&*state),
+    };
+    match seen {
+        Seen::Whole => ops::linear_backward_into(&dy, x.view(), w, &epilogue, saved, into)?,
+        Seen::Input(mask) => {
+            ops::linear_backward_into(&dy, mask.over(x)?, w, &epilogue, saved, into)?;
         }
-        None => ops::linear_backward_into(&dy, x.view(), w, &epilogue, &**state, into)?,
+        Seen::Weights(weights) => weights.with(w.view(), |w| {
+            ops::drop_connect_backward_into(&dy, x.view(), w, &epilogue, saved, into)
+        })?,
     }
     grads.add(gradients)
 }

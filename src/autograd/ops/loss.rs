@@ -55,6 +55,34 @@ impl Var {
         }))
     }
 
+    /// R-Drop's loss of two passes with masks of their own, `self` of shape `[2 batch, classes]`: the mean of their
+    /// cross-entropies, and `alpha` times the divergence of their distributions from each other. Keeps a reference to
+    /// the logits, and the labels.
+    ///
+    /// ```
+    /// use elision::{Tensor, autograd::Tape};
+    /// let tape = Tape::new();
+    /// let logits = tape.variable(Tensor::zeros(&[2, 2])?);
+    /// let gradients = logits.r_drop(&[0], 0.0, 1.0)?.backward()?;
+    /// assert_eq!(gradients.of(&logits).unwrap().as_slice(), Some(&[-0.25, 0.25, -0.25, 0.25][..]));
+    /// # Ok::<(), elision::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`ops::r_drop`] and of [`Tape::of`].
+    pub fn r_drop(&self, labels: &[u32], smoothing: f64, alpha: f64) -> Result<Self> {
+        let tape = Tape::of(&[self])?;
+        let loss = ops::r_drop(self, labels, smoothing, alpha, None)?;
+        let inputs = [self];
+        let step = step(&tape, "r_drop", &inputs, loss)?;
+        let saved = (self.value().clone(), labels.to_vec());
+        Ok(tape.record(step, saved, move |(x, labels), dy, gradients| {
+            let mut dx = gradients.buffer(x.shape())?;
+            ops::r_drop(&x, &labels, smoothing, alpha, Some(dx.view_mut()))?;
+            gradients.add(0, times(dx, &dy)?)
+        }))
+    }
+
     /// The mean over all elements of `(self - target)^2`, for a constant or a variable as target. Keeps a reference to
     /// each.
     ///

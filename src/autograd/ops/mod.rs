@@ -3,19 +3,26 @@
 mod activation;
 mod arithmetic;
 mod conv;
+mod drop_connect;
 mod dropout;
 mod embedding;
 mod grads;
 mod linear;
 mod loss;
 mod matrix;
+mod mixout;
 mod noise;
 mod norm;
 mod pool;
 mod reduce;
+mod rows;
+mod select;
 mod shape;
+mod shared_dropout;
+mod sign;
 mod softmax;
 mod unit_linear;
+mod zoneout;
 
 pub use linear::Fused;
 

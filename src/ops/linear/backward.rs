@@ -1,6 +1,6 @@
 //! The backward pass.
 
-use super::{LinearInput, Residuals, bits, check_linear};
+use super::{Checked, LinearInput, Residuals, bits, check_linear};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::Result;
@@ -53,19 +53,28 @@ pub fn linear_backward<'a, 'b, 'c, 'd>(
     saved: impl Into<Residuals<'d>>,
 ) -> Result<LinearGrads> {
     let (g, x, w) = (g.into(), x.into(), w.into());
-    let (_, n, _) = check_linear(x.x, w, epilogue)?;
-    let mut grads = LinearGrads {
-        x: Tensor::zeros(x.x.shape())?,
-        w: Tensor::zeros(w.shape())?,
-        bias: Tensor::zeros(&[n])?,
-    };
-    let into = LinearGradsInto {
-        x: Some(grads.x.view_mut()),
-        w: Some(grads.w.view_mut()),
-        bias: Some(grads.bias.view_mut()),
-    };
-    linear_backward_into(g, x, w, epilogue, saved, into)?;
+    let mut grads = LinearGrads::zeros(check_linear(x.x, w, epilogue)?)?;
+    linear_backward_into(g, x, w, epilogue, saved, grads.views())?;
     Ok(grads)
+}
+
+impl LinearGrads {
+    pub(super) fn zeros((m, n, k): (usize, usize, usize)) -> Result<Self> {
+        Ok(Self {
+            x: Tensor::zeros(&[m, k])?,
+            w: Tensor::zeros(&[n, k])?,
+            bias: Tensor::zeros(&[n])?,
+        })
+    }
+
+    /// All three, to be written.
+    pub(super) fn views(&mut self) -> LinearGradsInto<'_> {
+        LinearGradsInto {
+            x: Some(self.x.view_mut()),
+            w: Some(self.w.view_mut()),
+            bias: Some(self.bias.view_mut()),
+        }
+    }
 }
 
 /// [`linear_backward`] into given memory.
@@ -83,8 +92,22 @@ pub fn linear_backward_into<'a, 'b, 'c, 'd>(
     saved: impl Into<Residuals<'d>>,
     grads: LinearGradsInto<'_>,
 ) -> Result<()> {
-    let (g, x, w, saved) = (g.into(), x.into(), w.into(), saved.into());
-    let (m, n, k) = check_linear(x.x, w, epilogue)?;
+    let (x, w) = (x.into(), w.into());
+    let sizes = check_linear(x.x, w, epilogue)?;
+    let w = operand(w);
+    let operands = Checked { x, w, sizes };
+    backward_into(g.into(), operands, epilogue, saved.into(), grads)
+}
+
+/// A backward pass whose gradients and saved state are still to be checked.
+pub(super) fn backward_into(
+    g: View<'_>,
+    operands: Checked<'_>,
+    epilogue: &Epilogue<'_>,
+    saved: Residuals<'_>,
+    grads: LinearGradsInto<'_>,
+) -> Result<()> {
+    let (m, n, k) = operands.sizes;
     check_shape("gradient of linear's output", &[m, n], g.shape())?;
     check_grads(&grads, m, n, k)?;
     saved.check(epilogue, m, n)?;
@@ -95,7 +118,7 @@ pub fn linear_backward_into<'a, 'b, 'c, 'd>(
         return with_scratch(m * n, |dz| {
             smooth_gradient(g, epilogue, saved.kept(), sums, dz)?;
             let dz = View::contiguous(dz, &[m, n])?;
-            backward_products(isa, operand(dz), x, w, (m, n, k), grads)
+            backward_products(isa, operand(dz), operands, grads)
         });
     }
     saved.with_kept(isa, epilogue, m * n, |kept| {
@@ -103,7 +126,7 @@ pub fn linear_backward_into<'a, 'b, 'c, 'd>(
             bits: kept.map(|kept| bits(kept, n, scale)),
             ..operand(g)
         };
-        backward_products(isa, g, x, w, (m, n, k), grads)
+        backward_products(isa, g, operands, grads)
     })
 }
 
@@ -128,15 +151,15 @@ pub(super) fn smooth_gradient(
 pub(super) fn backward_products(
     isa: Isa,
     dz: Operand<'_>,
-    x: LinearInput<'_>,
-    w: View<'_>,
-    (m, n, _): (usize, usize, usize),
+    operands: Checked<'_>,
     grads: LinearGradsInto<'_>,
 ) -> Result<()> {
+    let Checked { x, w, sizes } = operands;
+    let (m, n, _) = sizes;
     if let Some(out) = grads.x {
         let factors = Factors {
             a: dz,
-            b: Right::Loose(operand(w)),
+            b: Right::Loose(w),
             depth: n,
             skip: x.skip(Plane::RowsCols),
         };
@@ -153,7 +176,12 @@ pub(super) fn backward_products(
             depth: m,
             skip: x.skip(Plane::DepthCols),
         };
-        product_into(isa, factors, TileEpilogue::default(), out)?;
+        // What the bits of the weights drop has no gradient, and what they keep is scaled again.
+        let epilogue = TileEpilogue {
+            keep: w.bits,
+            ..TileEpilogue::default()
+        };
+        product_into(isa, factors, epilogue, out)?;
     }
     if let Some(mut out) = grads.bias {
         if let Some(sums) = out.as_mut_slice() {

@@ -1,6 +1,6 @@
 //! The forward pass.
 
-use super::{LinearInput, Saved, bits, check_linear};
+use super::{Checked, LinearInput, Saved, bits, check_linear};
 use crate::activation::Activation;
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
@@ -63,20 +63,33 @@ pub fn linear_into<'a, 'b, 'c>(
     out: impl Into<ViewMut<'c>>,
     saved: Option<&mut Saved>,
 ) -> Result<()> {
-    let (x, w, mut out) = (x.into(), w.into(), out.into());
-    let (m, n, depth) = check_linear(x.x, w, epilogue)?;
+    let (x, w, out) = (x.into(), w.into(), out.into());
+    let sizes = check_linear(x.x, w, epilogue)?;
+    let w = operand(w);
+    forward_into(Checked { x, w, sizes }, epilogue, out, saved)
+}
+
+/// A forward pass into memory whose shape is still to be checked.
+pub(super) fn forward_into(
+    operands: Checked<'_>,
+    epilogue: &Epilogue<'_>,
+    mut out: ViewMut<'_>,
+    saved: Option<&mut Saved>,
+) -> Result<()> {
+    let Checked { x, w, sizes } = operands;
+    let (m, n, depth) = sizes;
     check_shape("output of linear", &[m, n], out.shape())?;
     let isa = current_isa()?;
     let bias = epilogue.bias.map(Contiguous::new).transpose()?;
     let Some(y) = out.as_mut_slice() else {
         // The bits of the backward pass are those of contiguous rows.
         let mut copy = Tensor::zeros(&[m, n])?;
-        linear_into(x, w, epilogue, &mut copy, saved)?;
+        forward_into(operands, epilogue, copy.view_mut(), saved)?;
         return copy_into(&copy, out);
     };
     let factors = Factors {
         a: x.operand(),
-        b: Right::Loose(operand(w).transposed()),
+        b: Right::Loose(w.transposed()),
         depth,
         skip: x.skip(Plane::RowsDepth),
     };

@@ -1,6 +1,7 @@
 //! The fused linear layer: `dropout(activation(x * w^T + bias))` in one product, and its backward pass.
 
 mod backward;
+mod drop_connect;
 mod forward;
 mod input;
 mod packed;
@@ -10,6 +11,10 @@ mod unfused;
 mod unit;
 
 pub use backward::{LinearGrads, LinearGradsInto, linear_backward, linear_backward_into};
+pub use drop_connect::{
+    DroppedWeights, drop_connect, drop_connect_backward, drop_connect_backward_into,
+    drop_connect_into, drop_connect_moments,
+};
 pub use forward::{linear, linear_into};
 pub use input::LinearInput;
 pub use packed::{PackedWeights, linear_packed, linear_packed_into};
@@ -22,7 +27,7 @@ pub use unit::{
 
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::kernels::gemm::Bits;
+use crate::kernels::gemm::{Bits, Operand};
 use crate::mask::Mask;
 use crate::ops::check::{check_rank, check_shape};
 use crate::ops::dropout::check_end;
@@ -37,6 +42,16 @@ fn bits(mask: &Mask, cols: usize, scale: f32) -> Bits<'_> {
         col_stride: 1,
         scale,
     }
+}
+
+/// The operands of a linear layer that fit: the weights may carry bits.
+#[derive(Clone, Copy)]
+struct Checked<'a> {
+    x: LinearInput<'a>,
+    /// Units by inputs.
+    w: Operand<'a>,
+    /// Rows, units and inputs.
+    sizes: (usize, usize, usize),
 }
 
 /// Rows, columns and depth of a linear layer's product.

@@ -6,10 +6,12 @@
 
 mod cross_entropy;
 mod elementwise;
+mod r_drop;
 
 pub use cross_entropy::{softmax_cross_entropy, softmax_cross_entropy_smoothed};
 pub(super) use elementwise::sum;
 pub use elementwise::{binary_cross_entropy_with_logits, gaussian_nll, mean_squared_error};
+pub use r_drop::{r_drop, symmetric_kl};
 
 use super::copy_into;
 use crate::error::Result;

@@ -35,11 +35,16 @@ impl BatchNormSaved {
         &self.mean
     }
 
-    /// The biased variance of each feature: the mean square of the differences from the mean. Times
-    /// count / (count - 1) it is the unbiased one.
+    /// The biased variance of each feature: the mean square of the differences from the mean.
     #[must_use]
     pub fn variance(&self) -> &[f64] {
         &self.variance
+    }
+
+    /// The unbiased variance of each feature, which running averages take: count / (count - 1) times the biased one.
+    pub fn unbiased_variance(&self) -> impl Iterator<Item = f64> + '_ {
+        let count = self.count as f64;
+        self.variance.iter().map(move |v| v * count / (count - 1.0))
     }
 
     /// 1 / sqrt(variance + eps) of each feature.
@@ -77,16 +82,12 @@ impl BatchNormSaved {
                 value: momentum,
             });
         }
-        let unbiased = self.count as f64 / (self.count as f64 - 1.0);
-        let all = [
-            (mean, &self.mean, 1.0),
-            (variance, &self.variance, unbiased),
-        ];
-        for (running, found, factor) in all {
-            for (running, found) in running.iter_mut().zip(found) {
-                let kept = (1.0 - momentum) * f64::from(*running);
-                *running = (kept + momentum * found * factor) as f32;
-            }
+        let moved = |running: f32, found| (1.0 - momentum) * f64::from(running) + momentum * found;
+        for (running, &found) in mean.iter_mut().zip(&self.mean) {
+            *running = moved(*running, found) as f32;
+        }
+        for (running, found) in variance.iter_mut().zip(self.unbiased_variance()) {
+            *running = moved(*running, found) as f32;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ use crate::ops::activation::activate_backward_in_place;
 use crate::ops::check::check_shape;
 use crate::ops::elementwise::copy_into;
 use crate::ops::linear::backward::{backward_products, check_grads};
-use crate::ops::linear::{LinearGrads, LinearGradsInto, Residuals, bits};
+use crate::ops::linear::{Checked, LinearGrads, LinearGradsInto, Residuals, bits};
 use crate::ops::matmul::operand;
 use crate::simd::LANES;
 use crate::tensor::{Tensor, View, ViewMut};
@@ -124,7 +124,12 @@ impl Backward<'_> {
                 w: w_place.narrow(w, &[n, k])?,
                 bias: bias_place.narrow(bias, &[n])?,
             };
-            backward_products(current_isa()?, dz, self.x.into(), self.w, (m, n, k), narrow)?;
+            let operands = Checked {
+                x: self.x.into(),
+                w: operand(self.w),
+                sizes: (m, n, k),
+            };
+            backward_products(current_isa()?, dz, operands, narrow)?;
             let [x_place, w_place, bias_place] = places;
             x_place.finish(x)?;
             w_place.finish(w)?;

@@ -1,7 +1,12 @@
 //! The description of one dropout: which bits, at which rate, scaled how.
 
+mod block;
+mod place;
+
 use crate::error::{Error, Result};
 use crate::key::Key;
+pub use block::DropBlock;
+pub use place::{Channels, Where};
 
 /// What happens to a kept element in training, and what inference must then do.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -1,123 +1,19 @@
-//! Dropout of tensors and of any strided memory.
-//!
-//! Elements are counted in row-major order of the shape, whatever the strides, so a transposed view and
-//! its copy get the same bits.
+//! Dropout of each element.
 
+use super::draw::{check_end, stream};
 use crate::dropout::Dropout;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::exec::{current_isa, for_each_chunk, for_each_chunk_pair};
-use crate::kernels::dropout::{Draw, Forward, Stream};
-use crate::mask::{Mask, UnitMask, check_units, words_for};
+use crate::kernels::dropout::Forward;
+use crate::mask::Mask;
 use crate::ops::check::{check_length, check_shape};
 use crate::ops::elementwise::{copy_into, scale_in_place};
 use crate::ops::select::{select, select_into};
-use crate::rng::Bernoulli;
 use crate::simd::{Isa, dispatch};
 use crate::tensor::{Tensor, View, ViewMut};
 
-/// Cost of an element of dropout, and of a bit, against an element of a scaled copy.
+/// Cost of an element of dropout against an element of a scaled copy.
 const APPLY_WEIGHT: usize = 1;
-const BITS_PER_WORD_WEIGHT: usize = 32;
-
-impl Mask {
-    /// The keep bits of `len` elements.
-    ///
-    /// ```
-    /// use elision::{Dropout, Key, Mask};
-    /// let mask = Mask::draw(&Dropout::new(Key::new(1), 0.25)?, 10_000)?;
-    /// assert!((7_300..7_700).contains(&mask.count_kept()));
-    /// # Ok::<(), elision::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Overflow`] if the dropout's offset plus `len` does not fit 64 bits.
-    pub fn draw(dropout: &Dropout, len: usize) -> Result<Self> {
-        check_end(dropout, len)?;
-        let mut words = Vec::new();
-        words
-            .try_reserve_exact(words_for(len))
-            .map_err(|_| Error::Overflow("mask"))?;
-        words.resize(words_for(len), 0);
-        let mut mask = Self::from_words(words, len)?;
-        draw(current_isa()?, dropout, &mut mask);
-        Ok(mask)
-    }
-
-    /// Draws this mask's bits anew, without allocating.
-    ///
-    /// # Errors
-    /// [`Error::Overflow`] if the dropout's offset plus the length does not fit 64 bits.
-    pub fn redraw(&mut self, dropout: &Dropout) -> Result<()> {
-        check_end(dropout, self.len())?;
-        let isa = current_isa()?;
-        self.words_mut().fill(0);
-        draw(isa, dropout, self);
-        Ok(())
-    }
-}
-
-impl UnitMask {
-    /// The keep bits of `units` units, those of [`Mask::draw`], with the dropout's scale.
-    ///
-    /// ```
-    /// use elision::{Dropout, Key, Mask, UnitMask};
-    /// let dropout = Dropout::new(Key::new(1), 0.5)?;
-    /// let units = UnitMask::draw(&dropout, 100)?;
-    /// assert_eq!(units.mask(), &Mask::draw(&dropout, 100)?);
-    /// assert_eq!((units.kept().len(), units.scale()), (units.mask().count_kept(), 2.0));
-    /// # Ok::<(), elision::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Overflow`] if the number of units does not fit 32 bits, or the dropout's offset plus it does
-    /// not fit 64 bits.
-    pub fn draw(dropout: &Dropout, units: usize) -> Result<Self> {
-        check_units(units)?;
-        Self::over(Mask::draw(dropout, units)?, dropout.scale())
-    }
-
-    /// Draws the decisions of as many units anew, without allocating.
-    ///
-    /// # Errors
-    /// [`Error::Overflow`] if the dropout's offset plus the number of units does not fit 64 bits.
-    pub fn redraw(&mut self, dropout: &Dropout) -> Result<()> {
-        self.rewrite(dropout.scale(), |mask| mask.redraw(dropout))
-    }
-}
-
-/// Draws into a mask of zeros.
-pub(super) fn draw(isa: Isa, dropout: &Dropout, mask: &mut Mask) {
-    let (stream, len) = (stream(dropout), mask.len());
-    for_each_chunk(mask.words_mut(), BITS_PER_WORD_WEIGHT, |start, words| {
-        let first = 64 * start;
-        let len = (64 * words.len()).min(len - first);
-        dispatch(
-            isa,
-            Draw {
-                stream: stream.skip(first),
-                words,
-                len,
-            },
-        );
-    });
-}
-
-/// The bits that a dropout describes.
-fn stream(dropout: &Dropout) -> Stream {
-    let bernoulli = Bernoulli::new(dropout.p());
-    Stream {
-        key: dropout.key(),
-        bernoulli,
-        first: dropout.offset(),
-    }
-}
-
-/// The last element's index must fit, with room for the end of its block.
-pub(super) fn check_end(dropout: &Dropout, len: usize) -> Result<()> {
-    let end = dropout.offset().checked_add(len as u64);
-    end.map(|_| ())
-        .ok_or(Error::Overflow("offset and length of a dropout"))
-}
 
 /// Dropout in training, out of place: the output and the mask that [`dropout_backward`] takes.
 ///
@@ -135,7 +31,7 @@ pub(super) fn check_end(dropout: &Dropout, len: usize) -> Result<()> {
 /// ```
 ///
 /// # Errors
-/// [`Error::Overflow`] if the offset plus the number of elements does not fit 64 bits.
+/// [`Error::Overflow`](crate::Error::Overflow) if the offset plus the number of elements does not fit 64 bits.
 pub fn dropout<'a>(x: impl Into<View<'a>>, dropout: &Dropout) -> Result<(Tensor, Mask)> {
     let x = x.into();
     check_end(dropout, x.len())?;
@@ -149,8 +45,8 @@ pub fn dropout<'a>(x: impl Into<View<'a>>, dropout: &Dropout) -> Result<(Tensor,
 /// mask is kept, and the backward pass draws the bits again.
 ///
 /// # Errors
-/// [`Error::Shape`] if `out` has another shape than `x`, [`Error::Length`] if `keep` has another length,
-/// [`Error::Overflow`] if the offset plus the number of elements does not fit 64 bits.
+/// [`Error::Shape`](crate::Error::Shape) if `out` has another shape than `x`, [`Error::Length`](crate::Error::Length) if `keep` has another length,
+/// [`Error::Overflow`](crate::Error::Overflow) if the offset plus the number of elements does not fit 64 bits.
 pub fn dropout_into<'a, 'b>(
     x: impl Into<View<'a>>,
     dropout: &Dropout,
@@ -176,7 +72,7 @@ pub fn dropout_into<'a, 'b>(
 /// Dropout in training in place; see [`dropout_into`].
 ///
 /// # Errors
-/// [`Error::Length`] if `keep` has another length than `x`, [`Error::Overflow`] if the offset plus the
+/// [`Error::Length`](crate::Error::Length) if `keep` has another length than `x`, [`Error::Overflow`](crate::Error::Overflow) if the offset plus the
 /// number of elements does not fit 64 bits.
 pub fn dropout_in_place<'a>(
     x: impl Into<ViewMut<'a>>,
@@ -247,7 +143,7 @@ fn forward(
 /// those; with `None` they are drawn again from the key.
 ///
 /// # Errors
-/// [`Error::Length`] if `mask` has another length than `g`, [`Error::Overflow`] if the offset plus the
+/// [`Error::Length`](crate::Error::Length) if `mask` has another length than `g`, [`Error::Overflow`](crate::Error::Overflow) if the offset plus the
 /// number of elements does not fit 64 bits.
 pub fn dropout_backward<'a>(
     g: impl Into<View<'a>>,
@@ -263,7 +159,7 @@ pub fn dropout_backward<'a>(
 /// [`dropout_backward`] into given memory.
 ///
 /// # Errors
-/// As [`dropout_backward`], and [`Error::Shape`] if `out` has another shape than `g`.
+/// As [`dropout_backward`], and [`Error::Shape`](crate::Error::Shape) if `out` has another shape than `g`.
 pub fn dropout_backward_into<'a, 'b>(
     g: impl Into<View<'a>>,
     dropout: &Dropout,
@@ -305,7 +201,7 @@ pub fn dropout_backward_in_place<'a>(
 /// factor of `1 - p` for the original form.
 ///
 /// # Errors
-/// [`Error::Overflow`] if the copy does not fit in memory.
+/// [`Error::Overflow`](crate::Error::Overflow) if the copy does not fit in memory.
 pub fn dropout_inference<'a>(x: impl Into<View<'a>>, dropout: &Dropout) -> Result<Tensor> {
     let mut out = x.into().to_tensor()?;
     dropout_inference_in_place(&mut out, dropout)?;

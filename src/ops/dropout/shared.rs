@@ -1,0 +1,267 @@
+//! Dropout of groups of elements that share a fate.
+//!
+//! The bits of a reduced mask are never expanded at the tensor's size: some thousand of them at a time are written to
+//! the stack and applied, and long runs are read where they lie.
+
+use super::draw::{check_end, draw};
+use super::element::dropout_into;
+use crate::dropout::Dropout;
+use crate::error::Result;
+use crate::exec::{current_isa, for_each_chunk, with_mask};
+use crate::kernels::dropout::Apply;
+use crate::kernels::elementwise::{Map, Scaled};
+use crate::mask::{Broadcast, Mask, Span, check_groups};
+use crate::ops::check::{check_length, check_shape};
+use crate::ops::elementwise::copy_into;
+use crate::ops::select::select_into;
+use crate::simd::{Isa, dispatch};
+use crate::tensor::{Tensor, View, ViewMut};
+
+/// Cost of an element against one of a scaled copy.
+const APPLY_WEIGHT: usize = 1;
+/// Words of bits that are expanded at a time: half a kibibyte, which the first cache does not notice.
+const WORDS: usize = 64;
+/// Rows with bits of their own that are at least as long are read where they lie: an expansion would cost more than
+/// the shorter pieces do.
+const LONG_ROW: usize = 512;
+/// Runs of one fate that are at least as long are copied or cleared whole.
+const LONG_RUN: usize = 1024;
+
+/// Groups of elements, their bits and the factor of those that are kept.
+#[derive(Clone, Copy)]
+pub(super) struct Groups<'a> {
+    pub(super) broadcast: &'a Broadcast,
+    pub(super) words: &'a [u64],
+    pub(super) scale: f32,
+}
+
+impl Groups<'_> {
+    /// Selects the elements of `out`, the first of which is number `start`, from `x` or in place.
+    pub(super) fn select(&self, isa: Isa, x: Option<&[f32]>, start: usize, out: &mut [f32]) {
+        let (size, is_shared) = self.broadcast.innermost();
+        let is_long = size >= if is_shared { LONG_RUN } else { LONG_ROW };
+        let mut buffer = [0; WORDS];
+        let mut done = 0;
+        while done < out.len() {
+            let left = out.len() - done;
+            let n = if is_long {
+                let (span, n) = self.broadcast.span(self.words, start + done);
+                let n = n.min(left);
+                let range = done..done + n;
+                let x = x.map(|x| &x[range.clone()]);
+                self.select_span(isa, x, span, &mut out[range]);
+                n
+            } else {
+                let n = left.min(64 * WORDS);
+                self.broadcast
+                    .write(self.words, start + done, n, &mut buffer);
+                let range = done..done + n;
+                let x = x.map(|x| &x[range.clone()]);
+                self.select_bits(isa, x, (&buffer, 0), &mut out[range]);
+                n
+            };
+            done += n;
+        }
+    }
+
+    fn select_span(&self, isa: Isa, x: Option<&[f32]>, span: Span, out: &mut [f32]) {
+        match (span, x) {
+            (Span::Each(first), _) => self.select_bits(isa, x, (self.words, first), out),
+            (Span::One(false), _) => out.fill(0.0),
+            (Span::One(true), _) if self.scale != 1.0 => {
+                let op = Scaled(self.scale);
+                dispatch(isa, Map { op, x, out });
+            }
+            (Span::One(true), Some(x)) => out.copy_from_slice(x),
+            (Span::One(true), None) => {}
+        }
+    }
+
+    /// Selects by the bits of some words from a first one on.
+    fn select_bits(
+        &self,
+        isa: Isa,
+        x: Option<&[f32]>,
+        (words, offset): (&[u64], usize),
+        out: &mut [f32],
+    ) {
+        let scale = self.scale;
+        dispatch(
+            isa,
+            Apply {
+                x,
+                out,
+                words,
+                offset,
+                scale,
+            },
+        );
+    }
+
+    /// The same for a whole tensor, on as many threads as the work is worth.
+    fn select_all(&self, isa: Isa, x: View<'_>, mut out: ViewMut<'_>) -> Result<()> {
+        if let (Some(x), Some(out)) = (x.as_slice(), out.as_mut_slice()) {
+            for_each_chunk(out, APPLY_WEIGHT, |start, out| {
+                self.select(isa, Some(&x[start..start + out.len()]), start, out);
+            });
+            return Ok(());
+        }
+        let mut copy = x.to_tensor()?;
+        for_each_chunk(copy.as_mut_slice(), APPLY_WEIGHT, |start, out| {
+            self.select(isa, None, start, out);
+        });
+        copy_into(&copy, out)
+    }
+}
+
+/// `x * scale` where `mask` keeps and `+0.0` elsewhere. The mask has the shape `noise_shape` and is read as
+/// [`Mask::broadcast`] says, without being expanded at the size of `x`.
+///
+/// ```
+/// use elision::{Mask, Tensor, ops};
+/// let x = Tensor::full(&[2, 3], 1.0)?;
+/// let mut y = Tensor::zeros(&[2, 3])?;
+/// ops::select_shared_into(&x, &[2, 1], &Mask::from_bools(&[false, true]), 2.0, &mut y)?;
+/// assert_eq!(y.as_slice(), [0.0, 0.0, 0.0, 2.0, 2.0, 2.0]);
+/// # Ok::<(), elision::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Broadcast`](crate::Error::Broadcast) if `noise_shape` is not the shape of `x` with some sizes replaced by 1,
+/// [`Error::Length`](crate::Error::Length) if `mask` has not one bit for each of its elements,
+/// [`Error::Shape`](crate::Error::Shape) if `out` has another shape than `x`.
+pub fn select_shared_into<'a, 'b>(
+    x: impl Into<View<'a>>,
+    noise_shape: &[usize],
+    mask: &Mask,
+    scale: f32,
+    out: impl Into<ViewMut<'b>>,
+) -> Result<()> {
+    let (x, out) = (x.into(), out.into());
+    check_shape("output of a selection", x.shape(), out.shape())?;
+    let broadcast = Broadcast::new(noise_shape, x.shape())?;
+    check_groups(&broadcast, mask.len())?;
+    if broadcast.is_identity() {
+        return select_into(x, mask, scale, out);
+    }
+    let groups = Groups {
+        broadcast: &broadcast,
+        words: mask.as_words(),
+        scale,
+    };
+    groups.select_all(current_isa()?, x, out)
+}
+
+/// Dropout in training of groups that share a fate: the output, and the mask that [`dropout_shared_backward`] takes.
+///
+/// `noise_shape` is the shape of `x` with 1 along each axis whose elements share their fate; [`Where`](crate::Where)
+/// makes it. The mask has one bit for each of its elements: bit i is keep bit i of the dropout, as [`Mask::draw`] draws
+/// it. A dropped element is `+0.0`, a kept one `x` times [`Dropout::scale`].
+///
+/// ```
+/// use elision::{Channels, Dropout, Key, Tensor, Where, ops};
+/// let x = Tensor::full(&[8, 5, 5, 16], 1.0)?;
+/// let noise_shape = Where::Channel(Channels::Last).noise_shape(x.shape())?;
+/// let (y, mask) = ops::dropout_shared(&x, &noise_shape, &Dropout::new(Key::new(1), 0.5)?)?;
+/// assert_eq!(mask.len(), 8 * 16);
+/// assert_eq!(y.as_slice()[0], y.as_slice()[16]);
+/// # Ok::<(), elision::Error>(())
+/// ```
+///
+/// # Errors
+/// [`Error::Broadcast`](crate::Error::Broadcast) if `noise_shape` is not the shape of `x` with some sizes replaced by 1,
+/// [`Error::Overflow`](crate::Error::Overflow) if the dropout's offset plus the number of groups does not fit 64 bits.
+pub fn dropout_shared<'a>(
+    x: impl Into<View<'a>>,
+    noise_shape: &[usize],
+    dropout: &Dropout,
+) -> Result<(Tensor, Mask)> {
+    let x = x.into();
+    let groups = check_forward(x, noise_shape, dropout)?.bits();
+    let (mut out, mut mask) = (Tensor::zeros(x.shape())?, Mask::none(groups));
+    dropout_shared_into(x, noise_shape, dropout, &mut out, Some(&mut mask))?;
+    Ok((out, mask))
+}
+
+/// [`dropout_shared`], written to `out`. `keep`, of one bit a group, is filled with the mask if it is given; without it
+/// the backward pass draws the bits again.
+///
+/// # Errors
+/// Those of [`dropout_shared`]; [`Error::Shape`](crate::Error::Shape) if `out` has another shape than `x`,
+/// [`Error::Length`](crate::Error::Length) if `keep` has another length than there are groups.
+pub fn dropout_shared_into<'a, 'b>(
+    x: impl Into<View<'a>>,
+    noise_shape: &[usize],
+    dropout: &Dropout,
+    out: impl Into<ViewMut<'b>>,
+    keep: Option<&mut Mask>,
+) -> Result<()> {
+    let (x, out) = (x.into(), out.into());
+    check_shape("output of dropout", x.shape(), out.shape())?;
+    let broadcast = check_forward(x, noise_shape, dropout)?;
+    if let Some(keep) = keep.as_deref() {
+        check_length("mask to fill", broadcast.bits(), keep.len())?;
+    }
+    if broadcast.is_identity() {
+        return dropout_into(x, dropout, out, keep);
+    }
+    let isa = current_isa()?;
+    let fill_and_select = |mask: &mut Mask| {
+        draw(isa, dropout, mask);
+        let groups = Groups {
+            broadcast: &broadcast,
+            words: mask.as_words(),
+            scale: dropout.scale(),
+        };
+        groups.select_all(isa, x, out)
+    };
+    match keep {
+        None => with_mask(broadcast.bits(), fill_and_select),
+        Some(keep) => {
+            keep.words_mut().fill(0);
+            fill_and_select(keep)
+        }
+    }
+}
+
+fn check_forward(x: View<'_>, noise_shape: &[usize], dropout: &Dropout) -> Result<Broadcast> {
+    let broadcast = Broadcast::new(noise_shape, x.shape())?;
+    check_end(dropout, broadcast.bits())?;
+    Ok(broadcast)
+}
+
+/// The gradient of [`dropout_shared`]: `g * scale` where the group is kept, `+0.0` elsewhere. With `mask`, of one bit a
+/// group, the bits are those; with `None` they are drawn again from the key.
+///
+/// # Errors
+/// Those of [`dropout_shared`]; [`Error::Length`](crate::Error::Length) if `mask` has not one bit a group.
+pub fn dropout_shared_backward<'a>(
+    g: impl Into<View<'a>>,
+    noise_shape: &[usize],
+    dropout: &Dropout,
+    mask: Option<&Mask>,
+) -> Result<Tensor> {
+    let g = g.into();
+    check_forward(g, noise_shape, dropout)?;
+    let mut out = Tensor::zeros(g.shape())?;
+    dropout_shared_backward_into(g, noise_shape, dropout, mask, &mut out)?;
+    Ok(out)
+}
+
+/// [`dropout_shared_backward`], written to `out`.
+///
+/// # Errors
+/// Those of [`dropout_shared_backward`]; [`Error::Shape`](crate::Error::Shape) if `out` has another shape than `g`.
+pub fn dropout_shared_backward_into<'a, 'b>(
+    g: impl Into<View<'a>>,
+    noise_shape: &[usize],
+    dropout: &Dropout,
+    mask: Option<&Mask>,
+    out: impl Into<ViewMut<'b>>,
+) -> Result<()> {
+    match mask {
+        // It is linear: without a mask, its gradient is the same dropout of the gradient.
+        None => dropout_shared_into(g, noise_shape, dropout, out, None),
+        Some(mask) => select_shared_into(g, noise_shape, mask, dropout.scale(), out),
+    }
+}
