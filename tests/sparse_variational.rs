@@ -8,7 +8,7 @@ use elision::autograd::Tape;
 use elision::nn::{Layer, Linear, Pass, Sequential, SparseVariational, Sparsity, sparsity};
 use elision::reference::learned::sparse_divergence;
 use elision::train::{
-    Fit, Loss, Optimizer, OptimizerConfig, Rule, Samples, Targets, Trainer, WarmUp,
+    Fit, Loss, Optimizer, OptimizerConfig, Rule, Samples, Schedule, Targets, Trainer, WarmUp,
 };
 use elision::{Activation, Error, Key, Tensor};
 use learned::{
@@ -300,9 +300,13 @@ fn samples(rows: usize) -> Samples {
 fn training_prunes_inputs_that_say_nothing() {
     let rows = 300;
     let layer = SparseVariational::new(20, 1, rows, Key::new(1)).unwrap();
-    let optimizer = Optimizer::new(OptimizerConfig::new(Rule::adam(), 0.02)).unwrap();
+    let config = OptimizerConfig {
+        schedule: Schedule::cosine(1500, 0.0).unwrap(),
+        ..OptimizerConfig::new(Rule::adam(), 0.02)
+    };
+    let optimizer = Optimizer::new(config).unwrap();
     let mut trainer = Trainer::new(layer, optimizer, Loss::MeanSquaredError, Key::new(2));
-    let fit = Fit::new(200, 100);
+    let fit = Fit::new(500, 100);
     let mut warm_up = WarmUp::epochs(5, 20, 3).unwrap();
     trainer
         .fit(&samples(rows), None, &fit, &mut warm_up)

@@ -2,8 +2,8 @@
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
 use elision::autograd::{Gradients, Parameter, Tape};
-use elision::nn::{Init, Layer, Pass};
-use elision::{Key, Tensor};
+use elision::nn::{Layer, Pass};
+use elision::{Key, Tensor, ops};
 
 use crate::support::noise;
 
@@ -123,13 +123,12 @@ pub(crate) fn assert_all_close(found: &[Vec<f64>], wanted: &[Vec<f64>], toleranc
 
 /// The standard normal numbers that a layer of that key draws.
 pub(crate) fn normals(shape: &[usize], key: Key) -> Vec<f64> {
-    f64s(Init::Normal(1.0).fill(shape, key).unwrap().as_slice())
+    f64s(ops::normal(key, shape).unwrap().as_slice())
 }
 
 /// The uniform numbers that a layer of that key draws.
 pub(crate) fn uniforms(len: usize, key: Key) -> Vec<f64> {
-    let number = |i| ((key.fold_in(i).to_u128() >> 105) as f64 + 0.5) / f64::from(1 << 23);
-    (0..len as u64).map(number).collect()
+    f64s(ops::uniform(key, &[len]).unwrap().as_slice())
 }
 
 /// Puts other numbers into a parameter of the layer.

@@ -1,11 +1,10 @@
 //! The soft mask of concrete dropout, and the regulariser of its drop probability.
 
-use super::draw::uniforms;
 use super::{number, zip_with};
 use crate::autograd::{Buffer, InputGradients, Step, Tape, Value, Var};
 use crate::error::Result;
 use crate::key::Key;
-use crate::ops::{ln_into, sigmoid_into, squared_norm, sum};
+use crate::ops::{ln_into, scale_into, sigmoid_into, squared_norm, sum, uniform_into};
 
 /// Added within logarithms, whose arguments may be 0.
 const EPSILON: f64 = 1e-7;
@@ -53,8 +52,9 @@ pub(super) fn soften(x: &Var, logit: &Var, temperature: f64, key: Key) -> Result
 
 /// 1 - z of each element, without cancellation.
 fn keep(tape: &Tape, shape: &[usize], [shift, temperature]: [f64; 2], key: Key) -> Result<Buffer> {
-    let mut u = uniforms(tape, shape, key)?;
-    let (mut logs, epsilon) = (tape.buffer(shape)?, EPSILON as f32);
+    let (mut u, mut logs) = (tape.buffer(shape)?, tape.buffer(shape)?);
+    uniform_into(key, &mut *u)?;
+    let epsilon = EPSILON as f32;
     for u in u.as_mut_slice() {
         *u = (*u + epsilon) / (1.0 - *u + epsilon);
     }
@@ -121,7 +121,7 @@ pub(super) fn regularize(w: &Var, logit: &Var, [weight, entropy]: [f64; 2]) -> R
         let dy = f64::from(dy.as_slice()[0]);
         if let Some(mut dw) = gradients.wanted(0, w.shape())? {
             let factor = (dy * 2.0 * weight / q) as f32;
-            crate::ops::scale_into(&w, factor, &mut *dw)?;
+            scale_into(&w, factor, &mut *dw)?;
             gradients.add(0, dw)?;
         }
         if let Some(mut dlogit) = gradients.wanted(1, logit.shape())? {

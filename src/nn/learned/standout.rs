@@ -1,7 +1,6 @@
 //! Standout: a drop probability that a unit computes.
 
-use super::draw::uniforms;
-use super::masked;
+use super::{masked, zip_with};
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Var};
 use crate::error::{Result, check_number};
@@ -105,17 +104,17 @@ impl Standout {
     /// Draws which elements are kept.
     fn draw(&self, z: &Var, key: Key) -> Result<Mask> {
         let tape = z.tape();
-        let (mut argument, mut keep) = (tape.buffer(z.shape())?, tape.buffer(z.shape())?);
+        let (mut argument, mut drop) = (tape.buffer(z.shape())?, tape.buffer(z.shape())?);
         let inputs = [z.value().as_slice()];
-        super::zip_with(argument.as_mut_slice(), inputs, |[z]| {
-            self.scale * z + self.shift
+        zip_with(argument.as_mut_slice(), inputs, |[z]| {
+            -(self.scale * z + self.shift)
         });
-        sigmoid_into(&*argument, &mut *keep)?;
-        let uniforms = uniforms(tape, z.shape(), key)?;
-        let pairs = uniforms.as_slice().iter().zip(keep.as_slice());
-        // A probability that is NaN keeps, so that it is seen.
-        let dropped: Vec<bool> = pairs.map(|(u, keep)| u >= keep).collect();
-        Ok(Mask::from_bools(&dropped).not())
+        sigmoid_into(&*argument, &mut *drop)?;
+        for p in drop.as_mut_slice() {
+            // What is not a number is kept, and so seen.
+            *p = if p.is_nan() { 0.0 } else { *p };
+        }
+        Mask::draw_rates(key, &*drop)
     }
 }
 

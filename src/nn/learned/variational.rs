@@ -1,13 +1,14 @@
 //! Variational dropout: Gaussian noise whose size is learned.
 
 use super::check_rows;
-use super::draw::{normals, sample};
+use super::draw::sample;
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Step, Var};
 use crate::error::{Error, Result, check_number};
 use crate::key::Key;
 use crate::nn::layer::followed_by;
 use crate::nn::{Init, Layer, Linear, Pass};
+use crate::ops::normal_into;
 use crate::tensor::Tensor;
 
 /// Who has an alpha of its own in a [`VariationalLinear`] layer.
@@ -200,8 +201,10 @@ impl VariationalLinear {
         let (deviation, plain) = (log_alpha.scale(0.5)?.exp()?, Fused::default());
         match self.noise {
             VariationalNoise::Inputs => {
-                let noise = tape.constant(normals(x.shape(), pass.key())?);
-                let x = x.add(&x.mul(&deviation)?.mul(&noise)?)?;
+                let mut noise = tape.buffer(x.shape())?;
+                normal_into(pass.key(), &mut *noise)?;
+                let noise = x.mul(&deviation)?.mul(&tape.constant(noise))?;
+                let x = x.add(&noise)?;
                 x.linear(weight, Some(bias), &plain)
             }
             VariationalNoise::Weights => {
