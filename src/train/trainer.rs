@@ -235,8 +235,9 @@ impl<M: Layer> Trainer<M> {
             let end = (start + size).min(rows);
             let (x, target) = part(&self.tape, start..end)?;
             let pass = self.pass(i);
-            let (seen, loss) = forward(&self.model, &self.loss, (&x, &target), &pass)?;
-            batch = batch.and(seen);
+            let output = self.model.forward(&x, &pass)?;
+            let loss = self.loss.between(&output, &target)?;
+            batch = batch.and(Batch::of(loss.item()?, output.view(), &target));
             let weighted = match end - start {
                 all if all == rows => loss,
                 some => loss.scale((some as f64 / rows as f64) as f32)?,
@@ -261,17 +262,4 @@ impl<M: Layer> Trainer<M> {
         }
         self.optimizer.step(&mut self.model, &mut self.gradients)
     }
-}
-
-/// The loss that a pass of training makes small, and what it saw.
-pub(super) fn forward(
-    model: &dyn Layer,
-    loss: &Loss,
-    (x, target): (&Var, &Known<'_>),
-    pass: &Pass,
-) -> Result<(Batch, Var)> {
-    let output = model.forward(x, pass)?;
-    let loss = loss.between(&output, target)?;
-    let batch = Batch::of(loss.item()?, output.view(), target);
-    Ok((batch, loss))
 }

@@ -3,14 +3,14 @@
 use crate::autograd::{Gradients, Tape};
 use crate::error::{Error, Result};
 use crate::nn::{Layer, Pass};
-use crate::train::trainer::forward;
 use crate::train::{Batch, Loss, Samples};
 
 /// The gradients of a model's loss on batches of samples, all parameters in one row: each is computed as a step of
 /// training would, and the model stays as it is, running statistics included.
 ///
 /// The numbers are those of the trainable parameters, in the order of [`Layer::named_parameters`]; a parameter that
-/// no gradient reached has zeros. Weight decay and the limits of an optimiser are not part of them.
+/// no gradient reached has zeros. The loss is that of the data: weight decay, penalties of layers and the limits of an
+/// optimiser are not part of them.
 ///
 /// ```
 /// use elision::nn::{Linear, Pass};
@@ -75,7 +75,9 @@ impl<'a> BatchGradients<'a> {
             return Err(Error::Empty("a batch"));
         }
         let (x, target) = self.samples.on(&self.tape, rows)?;
-        let (batch, loss) = forward(self.model, &self.loss, (&x, &target), pass)?;
+        let output = self.model.forward(&x, pass)?;
+        let loss = self.loss.between(&output, &target)?;
+        let batch = Batch::of(loss.item()?, output.view(), &target);
         loss.backward_into(&mut self.gradients)?;
         Ok(batch)
     }
