@@ -34,7 +34,6 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// Train: from --config, or from flags twice, without and with dropout (the default).
     Train(Box<TrainArgs>),
-    /// Measure what dropout does to the gradients of training: their norm, GDV and GDE, without and with it.
     Diagnose(Box<DiagnoseArgs>),
     /// Score a model: loss, accuracy, calibration.
     Eval(EvalArgs),
