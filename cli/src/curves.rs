@@ -256,6 +256,7 @@ mod tests {
                 validation: None,
                 test: score,
                 learning_rate: 0.1,
+                drop_rate: 0.0,
                 seconds: 1.0,
                 samples_per_second: 1.0,
             }
