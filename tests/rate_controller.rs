@@ -381,7 +381,7 @@ fn it_needs_layers_and_a_validation_part() {
     let mut steered = feedback(&samples, &trainer);
     let result = trainer.fit(&samples, None, &Fit::new(1, 16), &mut steered);
     assert!(matches!(result, Err(Error::Unsupported(_))));
-    let steered = steered.matching(&mlp(0.4), "first").unwrap().as_factor();
+    let steered = steered.matching(&mlp(0.4), "first").unwrap().relative();
     let mut model = mlp(0.4);
     let mut steered = steered;
     steered.before_step(0, &mut model).unwrap();

@@ -212,7 +212,7 @@ fn the_layers_that_drop_follow() {
 #[test]
 fn a_factor_leaves_the_layers_apart() {
     let mut model = mlp(0.4);
-    let mut callback = followed("linear:1:0.5@5", &model).as_factor();
+    let mut callback = followed("linear:1:0.5@5", &model).relative();
     callback.before_step(20, &mut model).unwrap();
     // A second time the factor is still that of the rates the model was built with.
     callback.before_step(20, &mut model).unwrap();

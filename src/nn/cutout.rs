@@ -19,6 +19,8 @@ use crate::mask::Mask;
 /// hole of an even length reaches one pixel further up and left of its centre than down and right, as in the paper's
 /// program; of an odd length it is `length` pixels wide, where that program cuts one less.
 ///
+/// The holes of image i of a batch are a function of the layer's key folded with i.
+///
 /// The paper's settings, one hole each: 16 for CIFAR-10, 8 for CIFAR-100, of images of 32 by 32.
 ///
 /// ```

@@ -21,14 +21,14 @@ impl<'a> Rates<'a> {
     /// For the model of a trainer before its first step.
     pub(super) fn new(experiment: &'a Experiment, model: &dyn Layer) -> Result<Self> {
         let config = &experiment.config.train;
-        let as_factor = config.rate_factor;
+        let relative = config.rate_factor;
         Ok(match &config.rate_schedule {
             None => Self::Fixed,
             Some(RateWords::Schedule(schedule)) => {
                 let steps = experiment.steps_per_epoch();
                 let callback = RateCallback::new(schedule.clone(), steps, model)?;
-                Self::Scheduled(match as_factor {
-                    true => callback.as_factor(),
+                Self::Scheduled(match relative {
+                    true => callback.relative(),
                     false => callback,
                 })
             }
@@ -36,8 +36,8 @@ impl<'a> Rates<'a> {
                 let controller = RateController::new(*settings)?;
                 let feedback =
                     RateFeedback::new(controller, config.loss, &experiment.train, model)?;
-                Self::Steered(match as_factor {
-                    true => feedback.as_factor(),
+                Self::Steered(match relative {
+                    true => feedback.relative(),
                     false => feedback,
                 })
             }

@@ -9,10 +9,13 @@ use crate::train::Callback;
 /// Sets the drop probabilities of a model before each step, as a [`RateSchedule`] says.
 ///
 /// Which layers those are is decided once, by the model as it was built: those that drop then, or those whose
-/// name matches a pattern. They all have the schedule's rate; or, [`as_factor`](RateCallback::as_factor), the rate that
+/// name matches a pattern. They all have the schedule's rate; or, [`relative`](RateCallback::relative), the rate that
 /// they were built with times the schedule's, so that 0.2 for the input and 0.5 for the hidden layers follow one
-/// schedule. Rates follow from the number of the step alone: a run that is taken up from a checkpoint, by a callback
-/// of a model that was built as the first one was, goes on bit for bit.
+/// schedule. Paths that are dropped at rates that grow from block to block keep their proportions so (Liu et al. 2023
+/// schedule the last one's rate).
+///
+/// Rates follow from the number of the step alone: a run that is taken up from a checkpoint, by a callback of a model
+/// that was built as the first one was, goes on bit for bit.
 ///
 /// ```
 /// use elision::nn::{Linear, Sequential, rates};
@@ -76,9 +79,9 @@ impl RateCallback {
 
     /// The same with the schedule as a factor of the rate that each layer was built with.
     #[must_use]
-    pub fn as_factor(self) -> Self {
+    pub fn relative(self) -> Self {
         Self {
-            layers: self.layers.as_factor(),
+            layers: self.layers.relative(),
             ..self
         }
     }

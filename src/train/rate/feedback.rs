@@ -71,9 +71,9 @@ impl<'a> RateFeedback<'a> {
 
     /// The same with the rate as a factor of the rate that each layer was built with.
     #[must_use]
-    pub fn as_factor(self) -> Self {
+    pub fn relative(self) -> Self {
         Self {
-            layers: self.layers.as_factor(),
+            layers: self.layers.relative(),
             ..self
         }
     }

@@ -10,7 +10,7 @@ use crate::nn::{self, Layer};
 pub(super) struct RatedLayers {
     own: BTreeMap<String, f64>,
     /// Whether what is set is a factor of the rates that they had.
-    as_factor: bool,
+    relative: bool,
 }
 
 impl RatedLayers {
@@ -30,13 +30,13 @@ impl RatedLayers {
         if own.is_empty() {
             return Err(Error::Pattern(pattern.to_owned()));
         }
-        let as_factor = false;
-        Ok(Self { own, as_factor })
+        let relative = false;
+        Ok(Self { own, relative })
     }
 
-    pub(super) fn as_factor(self) -> Self {
+    pub(super) fn relative(self) -> Self {
         Self {
-            as_factor: true,
+            relative: true,
             ..self
         }
     }
@@ -44,7 +44,7 @@ impl RatedLayers {
     /// Sets the rate, or the factor, of all of them.
     pub(super) fn set(&self, model: &mut dyn Layer, p: f64) -> Result<()> {
         nn::for_each_rate_mut(model, &mut |path, layer| match self.own.get(path) {
-            Some(own) if self.as_factor => layer.set_rate(own * p),
+            Some(own) if self.relative => layer.set_rate(own * p),
             Some(_) => layer.set_rate(p),
             None => Ok(()),
         })
