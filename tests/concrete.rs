@@ -265,8 +265,8 @@ fn learned_from(rows: usize, steps: u64) -> (f64, f64) {
     (learned::mean(&hidden), deviations.sum::<f64>() / 20.0)
 }
 
-/// What the model does not know falls with the rows it has seen, and with it the probability that it learns (Gal et al. 2017,
-/// section 4.1, in small).
+/// What the model does not know falls with the rows it has seen, and with it the probability that it learns (the synthetic data of
+/// Gal et al. 2017, in small).
 #[test]
 fn doubt_falls_with_the_number_of_rows() {
     let found = [10, 100, 2000].map(|rows| learned_from(rows, 1500));

@@ -3,7 +3,7 @@
 mod support;
 
 use elision::autograd::{Parameter, Tape, Var};
-use elision::nn::{Checkpoint, Layer, Linear, Pass};
+use elision::nn::{Checkpoint, Layer, Linear, Pass, multi_sample};
 use elision::train::{
     Batch, Callback, Fit, Loss, Optimizer, OptimizerConfig, Rule, Samples, Target, Targets,
     Trainer, WarmUp,
@@ -136,6 +136,19 @@ fn all_layers_are_heard_once() {
         model.forward(&x, &silent).unwrap();
         assert!(!silent.takes_penalties() && silent.take_penalties().is_empty());
     }
+}
+
+/// Layers that run several times on one set of features are punished once.
+#[test]
+fn several_samples_count_a_penalty_once() {
+    let (model, tape) = (Ridge::new(0.5), Tape::new());
+    let x = tape.constant(noise(&[4, 3], 1));
+    let pass = Pass::train(Key::new(1), 0);
+    multi_sample(5, &pass, |pass| model.forward(&x, pass)).unwrap();
+    assert_eq!(pass.take_penalties().len(), 1);
+    let free = pass.without_penalties();
+    model.forward(&x, &free.child("it")).unwrap();
+    assert!(!free.takes_penalties() && pass.take_penalties().is_empty());
 }
 
 #[test]

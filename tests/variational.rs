@@ -223,7 +223,7 @@ fn by_weights(x: &[f64], w: &[f64], log_alpha: f64, e: &[f64]) -> Vec<f64> {
     gradient
 }
 
-/// Kingma et al. 2015, table 1: noise of the outputs gives gradients with the least variance, one draw of the weights for a whole
+/// The order that Kingma et al. 2015 measured: noise of the outputs gives gradients with the least variance, one draw of the weights for a whole
 /// batch the largest; all have the same mean.
 #[test]
 fn local_noise_has_the_quietest_gradients() {

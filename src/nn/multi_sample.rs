@@ -36,6 +36,8 @@ pub fn multi_sample(samples: usize, pass: &Pass, f: impl Fn(&Pass) -> Result<Var
         return f(pass);
     }
     let mut sum = f(&pass.child("0"))?;
+    // A penalty of layers that run again has been counted.
+    let pass = pass.without_penalties();
     for sample in 1..samples {
         sum = sum.add(&f(&pass.child(&sample.to_string()))?)?;
     }

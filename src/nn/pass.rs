@@ -32,6 +32,8 @@ pub struct Pass {
     path: String,
     /// Whether this is the first run of a segment whose inner values are not kept.
     pub(super) checkpointed: bool,
+    /// Whether penalties are those of a run that has been counted.
+    pub(super) unpunished: bool,
     pub(super) shared: Rc<Shared>,
 }
 
@@ -52,6 +54,7 @@ impl Pass {
             batch_statistics: mode.uses_batch_statistics(),
             path: String::new(),
             checkpointed: false,
+            unpunished: false,
             shared: Rc::new(shared),
         }
     }

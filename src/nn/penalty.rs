@@ -1,5 +1,7 @@
 //! What layers add to the loss.
 
+use std::cell::RefCell;
+
 use super::pass::Pass;
 use crate::autograd::Var;
 use crate::error::{Error, Result};
@@ -35,7 +37,7 @@ impl Pass {
                 found: penalty.shape().into(),
             });
         }
-        let Some(penalties) = &self.shared.penalties else {
+        let Some(penalties) = self.penalties() else {
             return Ok(());
         };
         if self.checkpointed {
@@ -50,7 +52,20 @@ impl Pass {
     /// Whether penalties are asked for; where they are not, a layer need not compute one.
     #[must_use]
     pub fn takes_penalties(&self) -> bool {
-        self.shared.penalties.is_some()
+        self.penalties().is_some()
+    }
+
+    /// The same pass, in which penalties are ignored: for what runs layers several times and would count theirs as often.
+    #[must_use]
+    pub fn without_penalties(&self) -> Self {
+        let mut pass = self.clone();
+        pass.unpunished = true;
+        pass
+    }
+
+    fn penalties(&self) -> Option<&RefCell<Vec<Var>>> {
+        let penalties = self.shared.penalties.as_ref();
+        penalties.filter(|_| !self.unpunished)
     }
 
     /// The penalties, each one number, in the order of the layers; they are then gone from the pass.

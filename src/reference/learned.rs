@@ -3,7 +3,7 @@
 use super::math::sigmoid;
 
 /// The divergence of a normal weight from the log-uniform prior, approximated for every noise-to-signal ratio alpha
-/// (Molchanov et al. 2017, <https://arxiv.org/abs/1701.05369>, equation 14); 0 in the limit of a large alpha.
+/// (Molchanov et al. 2017, <https://arxiv.org/abs/1701.05369>); 0 in the limit of a large alpha.
 #[must_use]
 pub fn sparse_divergence(log_alpha: f64) -> f64 {
     let (k1, k2, k3) = (0.63576, 1.87320, 1.48695);
@@ -11,7 +11,7 @@ pub fn sparse_divergence(log_alpha: f64) -> f64 {
 }
 
 /// The same, approximated for alpha <= 1, as which a larger one counts, and without its constant (Kingma et al. 2015,
-/// <https://arxiv.org/abs/1506.02557>, equation 14).
+/// <https://arxiv.org/abs/1506.02557>).
 #[must_use]
 pub fn variational_divergence(log_alpha: f64) -> f64 {
     let log_alpha = log_alpha.min(0.0);

@@ -15,11 +15,9 @@ pub use sparsity::{Sparsity, sparsity};
 pub use standout::Standout;
 pub use variational::{AlphaSharing, VariationalLinear, VariationalNoise};
 
-use crate::autograd::{Step, Tape, Var};
+use crate::autograd::{Tape, Value};
 use crate::error::{Error, Result};
 use crate::exec::for_each_chunk;
-use crate::mask::Mask;
-use crate::ops::select_into;
 
 /// `out[i] = f(inputs[i])` for arrays of one length, on as many threads as the work is worth.
 fn zip_with<const N: usize>(
@@ -35,24 +33,8 @@ fn zip_with<const N: usize>(
     });
 }
 
-/// What `mask` keeps of `x`, and `+0.0` elsewhere; the mask has no gradient.
-fn masked(x: &Var, mask: Mask) -> Result<Var> {
-    let mut y = x.tape().buffer(x.shape())?;
-    select_into(x, &mask, 1.0, &mut *y)?;
-    let step = Step {
-        op: "masked",
-        inputs: &[x],
-        output: y.into(),
-    };
-    step.record(mask, |mask, dy, gradients| {
-        let mut dx = gradients.buffer(dy.shape())?;
-        select_into(&dy, &mask, 1.0, &mut *dx)?;
-        gradients.add(0, dx)
-    })
-}
-
 /// One number on a tape.
-fn number(tape: &Tape, x: f64) -> Result<crate::autograd::Value> {
+fn number(tape: &Tape, x: f64) -> Result<Value> {
     let mut number = tape.buffer(&[])?;
     number.as_mut_slice().fill(x as f32);
     Ok(number.into())

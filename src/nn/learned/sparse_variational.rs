@@ -2,7 +2,6 @@
 
 use super::check_rows;
 use super::draw::sample;
-use super::masked;
 use super::sparse_weights::{Weights, log_alpha_into};
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Var};
@@ -194,7 +193,7 @@ impl Layer for SparseVariational {
             activation: self.activation,
             dropout: None,
         };
-        x.linear(&masked(&weight, self.kept()?)?, Some(&bias), &fused)
+        x.linear(&weight.select(&self.kept()?, 1.0)?, Some(&bias), &fused)
     }
 
     fn kind(&self) -> String {

@@ -9,7 +9,7 @@ use crate::tensor::{Tensor, View};
 /// ln alpha stays within plus and minus this.
 const CLIP: f32 = 8.0;
 
-/// The constants of the divergence's approximation (Molchanov et al. 2017, equation 14).
+/// The constants of the divergence's approximation (Molchanov et al. 2017).
 const K1: f32 = 0.63576;
 const K2: f32 = 1.87320;
 const K3: f32 = 1.48695;

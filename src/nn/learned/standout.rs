@@ -1,6 +1,6 @@
 //! Standout: a drop probability that a unit computes.
 
-use super::{masked, zip_with};
+use super::zip_with;
 use crate::activation::Activation;
 use crate::autograd::{Fused, Parameter, Var};
 use crate::error::{Result, check_number};
@@ -125,7 +125,7 @@ impl Layer for Standout {
         let z = x.linear(&weight?, Some(&bias?), &Fused::default())?;
         let y = z.activate(self.activation)?;
         match pass.mode().drops() {
-            true => masked(&y, self.draw(&z, pass.key())?),
+            true => y.select(&self.draw(&z, pass.key())?, 1.0),
             false => y.mul(&self.rates(&z)?),
         }
     }

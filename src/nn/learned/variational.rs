@@ -82,7 +82,7 @@ pub struct VariationalLinear {
     rows: f64,
 }
 
-/// The divergence's polynomial (Kingma et al. 2015, equation 14).
+/// The divergence's polynomial (Kingma et al. 2015).
 const C: [f32; 3] = [1.161_451_2, -1.502_041_2, 0.586_299_2];
 
 impl VariationalLinear {
