@@ -13,6 +13,7 @@ pub mod diagnose;
 mod evaluate;
 mod fit;
 mod loss;
+mod objective;
 mod optimizer;
 mod r_drop;
 mod rate;

@@ -42,23 +42,23 @@ impl<M: Layer> Trainer<M> {
             _ => Err(NO_CLASSES),
         }
     }
+}
 
-    pub(super) fn r_drop_loss(
-        &self,
-        x: &Var,
-        target: &Known<'_>,
-        (pass, alpha): (&Pass, f64),
-    ) -> Result<(Var, Batch)> {
-        let (Loss::CrossEntropy { smoothing }, Known::Labels(labels)) = (self.loss(), target)
-        else {
-            return Err(NO_CLASSES);
-        };
-        let output = self.model().forward(&twice(x)?, pass)?;
-        let loss = output.r_drop(labels, smoothing, alpha)?;
-        let first = output.view().slice(0, 0..labels.len())?;
-        let seen = Batch::of(loss.item()?, first, target);
-        Ok((loss, seen))
-    }
+/// R-Drop's loss of a model, and what its first pass saw.
+pub(super) fn loss(
+    model: &dyn Layer,
+    (x, target): (&Var, &Known<'_>),
+    pass: &Pass,
+    (loss, alpha): (Loss, f64),
+) -> Result<(Var, Batch)> {
+    let (Loss::CrossEntropy { smoothing }, Known::Labels(labels)) = (loss, target) else {
+        return Err(NO_CLASSES);
+    };
+    let output = model.forward(&twice(x)?, pass)?;
+    let loss = output.r_drop(labels, smoothing, alpha)?;
+    let first = output.view().slice(0, 0..labels.len())?;
+    let seen = Batch::of(loss.item()?, first, target);
+    Ok((loss, seen))
 }
 
 const NO_CLASSES: Error = Error::Unsupported("R-Drop needs cross-entropy, and labels as targets");

@@ -6,6 +6,7 @@ use super::batch::Batch;
 use super::checkpoint::Checkpoint;
 use super::evaluate::evaluate;
 use super::loss::{Known, Loss, Target, constant, rows};
+use super::objective::Objective;
 use super::optimizer::Optimizer;
 use super::samples::Samples;
 use crate::autograd::{Gradients, Tape, Var};
@@ -41,13 +42,11 @@ use crate::tensor::View;
 pub struct Trainer<M> {
     model: M,
     optimizer: Optimizer,
-    loss: Loss,
+    objective: Objective,
     key: Key,
     micro_batches: usize,
-    penalty_weight: f64,
+    /// The penalties of the last step.
     penalty: f64,
-    /// The weight of R-Drop's divergence.
-    r_drop: Option<f64>,
     tape: Tape,
     gradients: Gradients,
 }
@@ -96,12 +95,10 @@ impl<M: Layer> Trainer<M> {
         Self {
             model,
             optimizer,
-            loss,
+            objective: Objective::new(loss),
             key,
             micro_batches: 1,
-            penalty_weight: 1.0,
             penalty: 0.0,
-            r_drop: None,
             tape: Tape::new(),
             gradients: Gradients::default(),
         }
@@ -123,12 +120,12 @@ impl<M: Layer> Trainer<M> {
     }
 
     pub(super) fn r_drop_alpha(&self) -> Option<f64> {
-        self.r_drop
+        self.objective.r_drop
     }
 
-    pub(super) fn with_r_drop(self, alpha: f64) -> Self {
-        let r_drop = Some(alpha);
-        Self { r_drop, ..self }
+    pub(super) fn with_r_drop(mut self, alpha: f64) -> Self {
+        self.objective.r_drop = Some(alpha);
+        self
     }
 
     /// The model.
@@ -170,7 +167,7 @@ impl<M: Layer> Trainer<M> {
     /// The loss.
     #[must_use]
     pub fn loss(&self) -> Loss {
-        self.loss
+        self.objective.loss
     }
 
     /// The key of the run.
@@ -188,7 +185,7 @@ impl<M: Layer> Trainer<M> {
     /// The factor of what layers add to the loss by [`Pass::penalize`]: 1 unless it was set.
     #[must_use]
     pub fn penalty_weight(&self) -> f64 {
-        self.penalty_weight
+        self.objective.penalty_weight
     }
 
     /// Sets that factor for the steps to come; with 0 penalties have no gradient. It is no part of a checkpoint.
@@ -201,7 +198,7 @@ impl<M: Layer> Trainer<M> {
     pub fn set_penalty_weight(&mut self, weight: f64) -> Result<()> {
         let valid = weight >= 0.0 && (weight as f32).is_finite();
         check_number("weight of the penalties", weight, valid)?;
-        self.penalty_weight = weight;
+        self.objective.penalty_weight = weight;
         Ok(())
     }
 
@@ -253,7 +250,7 @@ impl<M: Layer> Trainer<M> {
     /// # Errors
     /// Those of [`evaluate`].
     pub fn evaluate(&self, samples: &Samples) -> Result<Batch> {
-        evaluate(&self.model, &self.loss, samples)
+        evaluate(&self.model, &self.objective.loss, samples)
     }
 
     fn step_on<'a>(
@@ -287,45 +284,18 @@ impl<M: Layer> Trainer<M> {
             let end = (start + size).min(rows);
             let (x, target) = part(&self.tape, start..end)?;
             let pass = self.pass(i);
-            let (loss, seen) = self.loss_of(&x, &target, &pass)?;
-            sweep.batch = sweep.batch.and(seen);
+            let part = self.objective.of(&self.model, (&x, &target), &pass)?;
+            sweep.batch = sweep.batch.and(part.seen);
             let share = (end - start) as f64 / rows as f64;
-            let (loss, penalty) = self.penalized(loss, &pass.take_penalties())?;
-            sweep.penalty += share * penalty;
+            sweep.penalty += share * part.penalty;
             let weighted = match end - start {
-                all if all == rows => loss,
-                _ => loss.scale(share as f32)?,
+                all if all == rows => part.objective,
+                _ => part.objective.scale(share as f32)?,
             };
             weighted.backward_into(&mut self.gradients)?;
             sweep.updates.push(pass.take_updates());
         }
         Ok(sweep)
-    }
-
-    /// A loss with the weighted sum of some penalties, and that sum without its weight. Without penalties, or with a
-    /// weight of 0, the loss is the same variable.
-    fn penalized(&self, loss: Var, penalties: &[Var]) -> Result<(Var, f64)> {
-        let [first, rest @ ..] = penalties else {
-            return Ok((loss, 0.0));
-        };
-        let sum = rest
-            .iter()
-            .try_fold(first.clone(), |sum, next| sum.add(next))?;
-        let penalty = sum.item()?.into();
-        let loss = match self.penalty_weight as f32 {
-            0.0 => loss,
-            1.0 => loss.add(&sum)?,
-            weight => loss.add(&sum.scale(weight)?)?,
-        };
-        Ok((loss, penalty))
-    }
-
-    /// The loss of a part of a batch.
-    fn loss_of(&self, x: &Var, target: &Known<'_>, pass: &Pass) -> Result<(Var, Batch)> {
-        if let Some(alpha) = self.r_drop {
-            return self.r_drop_loss(x, target, (pass, alpha));
-        }
-        forward(&self.model, &self.loss, (x, target), pass)
     }
 
     fn pass(&self, part: u64) -> Pass {
@@ -342,17 +312,4 @@ impl<M: Layer> Trainer<M> {
         }
         self.optimizer.step(&mut self.model, &mut self.gradients)
     }
-}
-
-/// The loss that a pass of training makes small, and what it saw.
-pub(super) fn forward(
-    model: &dyn Layer,
-    loss: &Loss,
-    (x, target): (&Var, &Known<'_>),
-    pass: &Pass,
-) -> Result<(Var, Batch)> {
-    let output = model.forward(x, pass)?;
-    let loss = loss.between(&output, target)?;
-    let seen = Batch::of(loss.item()?, output.view(), target);
-    Ok((loss, seen))
 }

@@ -3,7 +3,7 @@
 use crate::autograd::{Gradients, Tape};
 use crate::error::{Error, Result};
 use crate::nn::{Layer, Pass};
-use crate::train::trainer::forward;
+use crate::train::objective::data_loss;
 use crate::train::{Batch, Loss, Samples};
 
 /// The gradients of a model's loss on batches of samples, all parameters in one row: each is computed as a step of
@@ -75,7 +75,7 @@ impl<'a> BatchGradients<'a> {
             return Err(Error::Empty("a batch"));
         }
         let (x, target) = self.samples.on(&self.tape, rows)?;
-        let (loss, batch) = forward(self.model, &self.loss, (&x, &target), pass)?;
+        let (loss, batch) = data_loss(self.model, &self.loss, (&x, &target), pass)?;
         loss.backward_into(&mut self.gradients)?;
         Ok(batch)
     }
