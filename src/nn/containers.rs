@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::drop_path::DropPath;
+use super::dropout::DropPath;
 use super::layer::Layer;
 use super::pass::Pass;
 use crate::autograd::{Parameter, Var};

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::drop_path::DropPath;
+use super::dropout::DropPath;
 use super::pass::{Pass, join};
 use crate::activation::Activation;
 use crate::autograd::{Parameter, Var};

@@ -1,9 +1,9 @@
 //! Several masks for one computation of the features.
 
-use super::layer::Layer;
-use super::pass::Pass;
 use crate::autograd::Var;
 use crate::error::{Error, Result};
+use crate::nn::layer::Layer;
+use crate::nn::pass::Pass;
 
 /// The mean of what `f` makes of `samples` passes with masks of their own: multi-sample dropout (Inoue 2019,
 /// <https://arxiv.org/abs/1905.09788>), if `f` is dropout, the last layer and the loss. The features before them are computed

@@ -1,14 +1,14 @@
 //! DropConnect as a layer.
 
-use super::init::Init;
-use super::layer::Layer;
-use super::linear::Linear;
-use super::mode::Mode;
-use super::pass::Pass;
 use crate::activation::Activation;
 use crate::autograd::{Parameter, Var};
 use crate::dropout::check_probability;
 use crate::error::{Error, Result};
+use crate::nn::init::Init;
+use crate::nn::layer::Layer;
+use crate::nn::linear::Linear;
+use crate::nn::mode::Mode;
+use crate::nn::pass::Pass;
 use crate::ops;
 use crate::tensor::Tensor;
 

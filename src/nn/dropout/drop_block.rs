@@ -1,10 +1,10 @@
 //! Dropout of blocks of a map and of attention heads.
 
-use super::layer::Layer;
-use super::pass::Pass;
 use crate::autograd::Var;
 use crate::dropout::{self, check_probability};
 use crate::error::Result;
+use crate::nn::layer::Layer;
+use crate::nn::pass::Pass;
 use crate::ops::check_head_rate;
 
 /// `DropBlock` (Ghiasi et al. 2018) in training and Monte-Carlo mode; the identity, bit for bit, in evaluation.

@@ -1,11 +1,11 @@
 //! Stochastic depth: residual branches that some samples go without.
 
-use super::layer::Layer;
-use super::pass::Pass;
 use crate::autograd::Var;
 use crate::dropout::{Dropout, Form, check_probability};
 use crate::error::{Error, Result};
 use crate::mask::UnitMask;
+use crate::nn::layer::Layer;
+use crate::nn::pass::Pass;
 
 /// How a residual block drops its branch (Huang et al. 2016, "Deep Networks with Stochastic Depth",
 /// <https://arxiv.org/abs/1603.09382>): with probability `p` a sample's output is its input. A sample that drops the
@@ -23,7 +23,7 @@ use crate::mask::UnitMask;
 /// its whole output. Normalisation by the batch's statistics sees the kept samples alone and may be left with one, which
 /// has no variance: use `of_batch` there. Dropout within the branch counts the elements of the narrower batch.
 ///
-/// It is part of [`Residual`](super::Residual); [`run`](DropPath::run) is for blocks of your own.
+/// It is part of [`Residual`](crate::nn::Residual); [`run`](DropPath::run) is for blocks of your own.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DropPath {
     p: f64,

@@ -5,7 +5,7 @@ use crate::autograd::Parameter;
 use crate::error::Result;
 use crate::nn::Layer;
 
-/// How many weights a [`SparseVariational`](super::SparseVariational) layer of a model keeps.
+/// How many weights a [`SparseVariational`](crate::nn::SparseVariational) layer of a model keeps.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sparsity {
     /// The layer's path; empty for the model itself.

@@ -2,13 +2,13 @@
 
 use std::ops::Range;
 
-use super::layer::Layer;
-use super::mode::Mode;
-use super::pass::Pass;
 use crate::autograd::Var;
 use crate::error::{Error, Result, check_number};
 use crate::key::Key;
 use crate::mask::Mask;
+use crate::nn::layer::Layer;
+use crate::nn::mode::Mode;
+use crate::nn::pass::Pass;
 
 /// Cutout (DeVries and Taylor 2017, <https://arxiv.org/abs/1708.04552>): in training each image of a batch
 /// `[N, H, W, channels]` loses so many square holes, in all channels, whose centres lie anywhere in the image with equal

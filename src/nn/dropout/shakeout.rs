@@ -1,11 +1,11 @@
 //! Shakeout as a layer.
 
-use super::layer::Layer;
-use super::linear::Linear;
-use super::pass::Pass;
 use crate::autograd::{Fused, Parameter, Var};
 use crate::dropout::check_probability;
 use crate::error::{Result, check_number};
+use crate::nn::layer::Layer;
+use crate::nn::linear::Linear;
+use crate::nn::pass::Pass;
 
 /// A linear layer under Shakeout (Kang, Li and Tao 2016, "Shakeout: A New Regularized Deep Neural Network Training Scheme",
 /// AAAI; <https://arxiv.org/abs/1904.06593> is the longer form): where dropout makes an input's contribution zero,

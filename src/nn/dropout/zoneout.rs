@@ -1,9 +1,9 @@
 //! Zoneout for recurrent networks.
 
-use super::pass::Pass;
 use crate::autograd::Var;
 use crate::dropout::{Dropout, check_probability};
 use crate::error::Result;
+use crate::nn::pass::Pass;
 
 /// The step of a recurrent network's state in which some units keep their previous value: [`Var::zoneout`] (Krueger et al.
 /// 2017, <https://arxiv.org/abs/1606.01305>). In evaluation the state moves by the share 1 - p of its way. The paper takes

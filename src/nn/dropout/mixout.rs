@@ -1,12 +1,12 @@
 //! Mixout as a layer.
 
 use super::drop_connect::WEIGHT;
-use super::layer::Layer;
-use super::linear::Linear;
-use super::pass::Pass;
 use crate::autograd::{Parameter, Var};
 use crate::dropout::check_probability;
 use crate::error::Result;
+use crate::nn::layer::Layer;
+use crate::nn::linear::Linear;
+use crate::nn::pass::Pass;
 
 /// A linear layer that is fine-tuned, of whose weights each training step takes some back to what they were when this
 /// was made: [`Var::mixout`] (Lee, Cho and Kang 2020, <https://arxiv.org/abs/1909.11299>). In the mean it pulls the weights

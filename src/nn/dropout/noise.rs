@@ -1,11 +1,11 @@
 //! Noise as layers: normal or uniform, multiplied or added, and alpha dropout.
 
-use super::layer::Layer;
-use super::pass::Pass;
 use crate::autograd::Var;
 use crate::dropout::check_probability;
 use crate::error::Result;
 use crate::key::Key;
+use crate::nn::layer::Layer;
+use crate::nn::pass::Pass;
 use crate::noise::{AlphaDropout as Alpha, Noise, check_gaussian_rate};
 
 /// Gaussian dropout (Srivastava et al. 2014, section 10, <https://jmlr.org/papers/v15/srivastava14a.html>): in training and
@@ -158,7 +158,7 @@ fn perturb(
 }
 
 /// Alpha dropout (Klambauer et al. 2017, <https://arxiv.org/abs/1706.02515>), for networks with SELU and LeCun's initial
-/// weights ([`Init::LecunNormal`](super::Init::LecunNormal)): dropped elements become SELU's saturation, and an affine
+/// weights ([`Init::LecunNormal`](crate::nn::Init::LecunNormal)): dropped elements become SELU's saturation, and an affine
 /// function gives mean 0 and variance 1 back, see [`elision::AlphaDropout`](crate::AlphaDropout). In training and Monte-Carlo
 /// mode; the identity, bit for bit, in evaluation. The paper recommends rates of 0.05 and 0.1, as we recall it.
 ///

@@ -1,15 +1,14 @@
-//! Dropout, activations and shapes as layers.
+//! Dropout of elements and of groups that share a fate.
 
-use super::layer::Layer;
-use super::pass::Pass;
-use crate::activation::Activation;
 use crate::autograd::Var;
 use crate::dropout::{Channels, Where, check_probability};
 use crate::error::Result;
+use crate::nn::layer::Layer;
+use crate::nn::pass::Pass;
 
 /// Dropout with probability `p` of each element (Srivastava et al. 2014) or of groups that share a fate, in training and
 /// Monte-Carlo mode; the identity, bit for bit, in evaluation. Behind a linear layer it is better fused:
-/// [`Linear::dropout`](super::Linear::dropout).
+/// [`Linear::dropout`](crate::nn::Linear::dropout).
 ///
 /// ```
 /// use elision::autograd::Tape;
@@ -121,30 +120,5 @@ impl Layer for Dropout {
     fn set_rate(&mut self, p: f64) -> Result<()> {
         self.p = check_probability(p)?;
         Ok(())
-    }
-}
-
-/// An activation is a layer; behind a linear layer it is better fused.
-impl Layer for Activation {
-    fn forward(&self, x: &Var, _: &Pass) -> Result<Var> {
-        x.activate(*self)
-    }
-
-    fn kind(&self) -> String {
-        self.to_string()
-    }
-}
-
-/// All axes but the first joined: `[rows, height, width, channels]` becomes `[rows, features]`.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Flatten;
-
-impl Layer for Flatten {
-    fn forward(&self, x: &Var, _: &Pass) -> Result<Var> {
-        x.flatten()
-    }
-
-    fn kind(&self) -> String {
-        "Flatten".to_owned()
     }
 }

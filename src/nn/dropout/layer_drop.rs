@@ -1,12 +1,12 @@
 //! Layers that are left out.
 
-use super::containers::Sequential;
-use super::layer::Layer;
-use super::pass::Pass;
 use crate::autograd::Var;
 use crate::dropout::check_probability;
 use crate::error::{Error, Result};
 use crate::mask::Mask;
+use crate::nn::containers::Sequential;
+use crate::nn::layer::Layer;
+use crate::nn::pass::Pass;
 
 /// Layers one after the other, each of which is left out of a training step with probability `p` (LayerDrop; Fan, Grave and
 /// Joulin 2020, "Reducing Transformer Depth on Demand with Structured Dropout", <https://arxiv.org/abs/1909.11556>). A layer
