@@ -60,6 +60,11 @@ fn structured() {
 }
 
 #[test]
+fn shared_masks() {
+    replay("shared_masks", fuzz::shared_masks::run);
+}
+
+#[test]
 fn checkpoint_reader() {
     replay("checkpoint_reader", fuzz::checkpoint::run);
 }

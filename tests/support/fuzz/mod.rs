@@ -6,5 +6,6 @@ mod bytes;
 pub(crate) mod checkpoint;
 pub(crate) mod gemm_shapes;
 pub(crate) mod mask_slice;
+pub(crate) mod shared_masks;
 pub(crate) mod structured;
 pub(crate) mod tensor_views;
