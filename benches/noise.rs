@@ -104,7 +104,9 @@ impl Case for Draws {
             Work::GaussianDropout => {
                 ops::noise_into(x, &Noise::gaussian_dropout(KEY, RATE).unwrap(), y)
             }
-            Work::UniformDropout => ops::noise_into(x, &Noise::uniform(KEY, HALF_WIDTH).unwrap(), y),
+            Work::UniformDropout => {
+                ops::noise_into(x, &Noise::uniform(KEY, HALF_WIDTH).unwrap(), y)
+            }
             Work::AlphaDropout => {
                 let alpha = AlphaDropout::new(KEY, RATE).unwrap();
                 self.mask.redraw(alpha.dropout()).unwrap();

@@ -148,8 +148,14 @@ fn the_golden_digests_hold() {
 fn the_page_lists_these_numbers() {
     let page = include_str!("../docs/determinism.md");
     let [normal, uniform] = LAWS.map(|law| (law.draw)(Key::new(0), &[5000]).unwrap());
-    for (i, name) in [(0, "0"), (1, "1"), (16, "16"), (17, "17"), (4095, "4,095"), (4096, "4,096")]
-    {
+    for (i, name) in [
+        (0, "0"),
+        (1, "1"),
+        (16, "16"),
+        (17, "17"),
+        (4095, "4,095"),
+        (4096, "4,096"),
+    ] {
         let [normal, uniform] = [&normal, &uniform].map(|x| x.as_slice()[i].to_bits());
         let row = format!("| {name} | `{normal:08x}` | `{uniform:08x}` |");
         assert!(page.contains(&row), "the page has no row {row}");
