@@ -1,6 +1,7 @@
 //! Dropout at a rate of each element's or each channel's own.
 
 #[path = "support/stats.rs"]
+#[allow(dead_code, reason = "rates take a part of this")]
 mod stats;
 mod support;
 #[path = "support/twins.rs"]

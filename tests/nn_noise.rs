@@ -8,7 +8,7 @@ use elision::autograd::Tape;
 use elision::nn::{
     AlphaDropout, GaussianDropout, GaussianNoise, Layer, Mode, Pass, Sequential, UniformDropout,
 };
-use elision::{Error, Noise, Tensor, ops};
+use elision::{Error, Noise, Tensor, Where, ops};
 use support::{SPECIAL, bits, noise as values};
 use zoo::{RUN, forward, output};
 
@@ -94,13 +94,46 @@ fn features_of_images_and_rows() {
         assert!(sample.chunks(20).all(|pixel| pixel == &sample[..20]));
     }
     assert_ne!(samples[0], samples[1]);
-    // Of rows each element is a feature; a scalar has none and is one group.
+    // Of rows each element is a feature; a vector has no features.
     let rows = values(&[40, 3], 1);
     let plain = AlphaDropout::new(0.5).unwrap();
     let pass = Pass::train(RUN, 0);
     assert_eq!(forward(&layer, &rows, &pass), forward(&plain, &rows, &pass));
-    let scalar = Tape::new().constant(Tensor::full(&[], 1.0).unwrap());
-    assert_eq!(layer.forward(&scalar, &pass).unwrap().shape(), [0; 0]);
+    let vector = Tape::new().constant(Tensor::full(&[3], 1.0).unwrap());
+    let found = layer.forward(&vector, &pass).map(|_| ());
+    assert!(
+        matches!(found, Err(Error::Axis { axis: 1, rank: 1 })),
+        "{found:?}"
+    );
+}
+
+#[test]
+fn noise_of_groups_is_the_operation_on_the_noise_shape() {
+    let x = values(&[3, 4, 5], 1);
+    let pass = Pass::train(RUN, 0);
+    for (place, shape) in [
+        (Where::Unit, [1, 1, 5]),
+        (Where::Row, [3, 4, 1]),
+        (Where::Locked { time: 1 }, [3, 1, 5]),
+    ] {
+        let noises = [
+            Noise::gaussian_dropout(pass.key(), 0.5).unwrap(),
+            Noise::uniform(pass.key(), 0.1).unwrap(),
+            Noise::gaussian(pass.key(), 0.1).unwrap().added(),
+        ];
+        let layers: [Box<dyn Layer>; 3] = [
+            Box::new(GaussianDropout::new(0.5).unwrap().over(place)),
+            Box::new(UniformDropout::new(0.1).unwrap().over(place)),
+            Box::new(GaussianNoise::new(0.1).unwrap().over(place)),
+        ];
+        for (noise, layer) in noises.iter().zip(layers) {
+            let expected = ops::noise_shared(&x, &shape, noise).unwrap();
+            assert_eq!(forward(&*layer, &x, &pass), expected, "{}", layer.kind());
+            assert_eq!(output(&*layer, &x, Mode::Eval, 0), bits(x.as_slice()));
+        }
+    }
+    let kind = GaussianDropout::new(0.5).unwrap().over(Where::Row).kind();
+    assert_eq!(kind, "GaussianDropout of rows");
 }
 
 #[test]

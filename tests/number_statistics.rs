@@ -198,7 +198,7 @@ fn one_long_stream_is_uniform() {
 #[test]
 fn first_numbers_of_many_keys_are_normal_and_uniform() {
     let keys = |i: u64| {
-        if i % 2 == 0 {
+        if i.is_multiple_of(2) {
             Key::new(i)
         } else {
             Key::new(3).fold_in(i)
@@ -277,7 +277,7 @@ fn streams_of_different_keys_do_not_correlate() {
     let mut scores = Scores::default();
     let keys: Vec<Key> = (0..12)
         .map(|i| {
-            if i % 2 == 0 {
+            if i.is_multiple_of(2) {
                 Key::new(i)
             } else {
                 Key::new(9).fold_in(i)

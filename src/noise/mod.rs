@@ -80,8 +80,8 @@ impl Noise {
         Ok(Self::new(key, Numbers::Normal, spread))
     }
 
-    /// *Uout*: factors uniform in (1 - β, 1 + β) for the half width β (Li et al. 2019, section 5.2,
-    /// <https://arxiv.org/abs/1801.05134>, who take 0.1). For inputs of mean 0 the variance in evaluation is
+    /// *Uout*: factors uniform in (1 - β, 1 + β) for the half width β (Li et al. 2019,
+    /// <https://arxiv.org/abs/1801.05134>, who take 0.1, as we recall it). For inputs of mean 0 the variance in evaluation is
     /// 3 / (3 + β²) of that in training, closer to 1 than dropout's 1 - p, so batch normalisation behind it is less misled.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! Noise as layers: normal or uniform, multiplied or added, and alpha dropout.
 
 use crate::autograd::Var;
-use crate::dropout::check_probability;
+use crate::dropout::{Channels, Where, check_probability};
 use crate::error::Result;
 use crate::key::Key;
 use crate::nn::layer::Layer;
@@ -12,7 +12,7 @@ use crate::noise::{AlphaDropout as Alpha, Noise, check_gaussian_rate};
 /// Monte-Carlo mode each element is multiplied by a normal number with mean 1 and variance p / (1 - p), the moments of
 /// inverted dropout at the rate p; the identity, bit for bit, in evaluation. It drops nothing.
 ///
-/// The paper compares it with dropout at the rate 0.5, where the deviation is 1.
+/// The paper compares it with dropout at the rate 0.5, as we recall it, where the deviation is 1.
 ///
 /// ```
 /// use elision::autograd::Tape;
@@ -28,6 +28,7 @@ use crate::noise::{AlphaDropout as Alpha, Noise, check_gaussian_rate};
 #[derive(Clone, Debug)]
 pub struct GaussianDropout {
     p: f64,
+    place: Where,
 }
 
 impl GaussianDropout {
@@ -38,17 +39,24 @@ impl GaussianDropout {
     /// [`Error::Number`](crate::Error::Number) if it is 1.
     pub fn new(p: f64) -> Result<Self> {
         let p = check_gaussian_rate(p)?;
-        Ok(Self { p })
+        let place = Where::Element;
+        Ok(Self { p, place })
+    }
+
+    /// The same with one number for each group of elements: the Gaussian form of spatial or of locked dropout.
+    #[must_use]
+    pub const fn over(self, place: Where) -> Self {
+        Self { place, ..self }
     }
 }
 
 impl Layer for GaussianDropout {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        perturb(x, pass, self.p, Noise::gaussian_dropout)
+        perturb(x, pass, (self.p, &self.place), Noise::gaussian_dropout)
     }
 
     fn kind(&self) -> String {
-        "GaussianDropout".to_owned()
+        format!("GaussianDropout{}", self.place)
     }
 
     fn rate(&self) -> Option<f64> {
@@ -61,8 +69,8 @@ impl Layer for GaussianDropout {
     }
 }
 
-/// *Uout* (Li et al. 2019, section 5.2, <https://arxiv.org/abs/1801.05134>): in training and Monte-Carlo mode each element is
-/// multiplied by a number uniform in (1 - β, 1 + β); the identity, bit for bit, in evaluation. The paper takes β = 0.1. It
+/// *Uout* (Li et al. 2019, <https://arxiv.org/abs/1801.05134>): in training and Monte-Carlo mode each element is
+/// multiplied by a number uniform in (1 - β, 1 + β); the identity, bit for bit, in evaluation. The paper takes β = 0.1, as we recall it. It
 /// shifts the variance before batch normalisation by 3 / (3 + β²) only, where dropout shifts it by 1 - p.
 ///
 /// It has no rate: β is no probability.
@@ -80,6 +88,7 @@ impl Layer for GaussianDropout {
 #[derive(Clone, Debug)]
 pub struct UniformDropout {
     half_width: f64,
+    place: Where,
 }
 
 impl UniformDropout {
@@ -89,17 +98,24 @@ impl UniformDropout {
     /// [`Error::Number`](crate::Error::Number) if it is negative, or more than f32 holds.
     pub fn new(half_width: f64) -> Result<Self> {
         Noise::uniform(Key::new(0), half_width)?;
-        Ok(Self { half_width })
+        let place = Where::Element;
+        Ok(Self { half_width, place })
+    }
+
+    /// The same with one number for each group of elements.
+    #[must_use]
+    pub const fn over(self, place: Where) -> Self {
+        Self { place, ..self }
     }
 }
 
 impl Layer for UniformDropout {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        perturb(x, pass, self.half_width, Noise::uniform)
+        perturb(x, pass, (self.half_width, &self.place), Noise::uniform)
     }
 
     fn kind(&self) -> String {
-        "UniformDropout".to_owned()
+        format!("UniformDropout{}", self.place)
     }
 }
 
@@ -119,6 +135,7 @@ impl Layer for UniformDropout {
 #[derive(Clone, Debug)]
 pub struct GaussianNoise {
     deviation: f64,
+    place: Where,
 }
 
 impl GaussianNoise {
@@ -128,33 +145,43 @@ impl GaussianNoise {
     /// [`Error::Number`](crate::Error::Number) if it is negative, or more than f32 holds.
     pub fn new(deviation: f64) -> Result<Self> {
         Noise::gaussian(Key::new(0), deviation)?;
-        Ok(Self { deviation })
+        let place = Where::Element;
+        Ok(Self { deviation, place })
+    }
+
+    /// The same with one number for each group of elements.
+    #[must_use]
+    pub const fn over(self, place: Where) -> Self {
+        Self { place, ..self }
     }
 }
 
 impl Layer for GaussianNoise {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        perturb(x, pass, self.deviation, |key, deviation| {
-            Ok(Noise::gaussian(key, deviation)?.added())
-        })
+        let added = |key, deviation| Ok(Noise::gaussian(key, deviation)?.added());
+        perturb(x, pass, (self.deviation, &self.place), added)
     }
 
     fn kind(&self) -> String {
-        "GaussianNoise".to_owned()
+        format!("GaussianNoise{}", self.place)
     }
 }
 
-/// The noise of a layer in the modes that draw; 0 is the identity.
+/// The noise of a layer, of that size and over those groups, in the modes that draw; the size 0 is the identity.
 fn perturb(
     x: &Var,
     pass: &Pass,
-    size: f64,
+    (size, place): (f64, &Where),
     noise: impl FnOnce(Key, f64) -> Result<Noise>,
 ) -> Result<Var> {
     if !pass.mode().drops() || size == 0.0 {
         return Ok(x.clone());
     }
-    x.noise(&noise(pass.key(), size)?)
+    let noise = noise(pass.key(), size)?;
+    match place {
+        Where::Element => x.noise(&noise),
+        _ => x.noise_shared(&place.noise_shape(x.shape())?, &noise),
+    }
 }
 
 /// Alpha dropout (Klambauer et al. 2017, <https://arxiv.org/abs/1706.02515>), for networks with SELU and LeCun's initial
@@ -175,7 +202,7 @@ fn perturb(
 #[derive(Clone, Debug)]
 pub struct AlphaDropout {
     p: f64,
-    features: bool,
+    place: Where,
 }
 
 impl AlphaDropout {
@@ -185,17 +212,20 @@ impl AlphaDropout {
     /// [`Error::Probability`](crate::Error::Probability) if `p` is none.
     pub fn new(p: f64) -> Result<Self> {
         let p = check_probability(p)?;
-        let features = false;
-        Ok(Self { p, features })
+        let place = Where::Element;
+        Ok(Self { p, place })
     }
 
-    /// Drops whole feature maps: one decision for each sample and channel, the first and the last axis.
+    /// The same of groups of elements: one decision a group.
     #[must_use]
-    pub fn features(self) -> Self {
-        Self {
-            features: true,
-            ..self
-        }
+    pub const fn over(self, place: Where) -> Self {
+        Self { place, ..self }
+    }
+
+    /// Feature alpha dropout: whole feature maps of a sample, with the channels on the last axis.
+    #[must_use]
+    pub const fn features(self) -> Self {
+        self.over(Where::Channel(Channels::Last))
     }
 }
 
@@ -205,24 +235,11 @@ impl Layer for AlphaDropout {
         if !pass.mode().drops() || self.p == 0.0 {
             return Ok(x.clone());
         }
-        if !self.features {
-            return x.alpha_dropout(&alpha);
-        }
-        let mut groups = x.shape().to_vec();
-        let last = groups.len().saturating_sub(1);
-        groups
-            .iter_mut()
-            .take(last)
-            .skip(1)
-            .for_each(|size| *size = 1);
-        x.alpha_dropout_shared(&groups, &alpha)
+        x.alpha_dropout_shared(&self.place.noise_shape(x.shape())?, &alpha)
     }
 
     fn kind(&self) -> String {
-        match self.features {
-            true => "AlphaDropout of features".to_owned(),
-            false => "AlphaDropout".to_owned(),
-        }
+        format!("AlphaDropout{}", self.place)
     }
 
     fn rate(&self) -> Option<f64> {
