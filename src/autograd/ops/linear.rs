@@ -8,8 +8,7 @@ use crate::autograd::{InputGradients, Step, Tape, Value, Var};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::mask::Mask;
-use crate::ops::{self, DroppedWeights, Residuals, Saved};
+use crate::ops::{self, Residuals, Saved};
 use crate::tensor::{Dims, View};
 
 /// What a fused layer does after its product and bias.
@@ -90,10 +89,9 @@ impl Var {
         fused: &Fused,
         residual: &Self,
     ) -> Result<Self> {
-        let residual = Some(residual);
         let extras = Extras {
-            residual,
-            ..Extras::default()
+            residual: Some(residual),
+            weights: None,
         };
         self.linear_with(w, bias, fused, extras)
     }
@@ -129,19 +127,15 @@ impl Var {
             false => tape.kept_state(),
         };
         let saved = needed.then_some(&mut *state);
-        let weights = match weights {
-            None => {
-                ops::linear_into(x.view(), w, &epilogue, &mut *y, saved)?;
-                None
-            }
-            Some(dropout) => {
-                let kept = Mask::draw(dropout, w.value().len())?;
-                let dropped = DroppedWeights::new(w, &kept, dropout.scale())?;
-                ops::drop_connect_into(x.view(), dropped, &epilogue, &mut *y, saved)?;
-                let keeps = needed && !tape.is_recomputing();
-                Some(WeightBits::new(*dropout, keeps.then_some(kept)))
-            }
-        };
+        let weights = weights.map(|dropout| WeightBits::draw(dropout, w.value().len()));
+        let weights = weights.transpose()?;
+        match &weights {
+            None => ops::linear_into(x.view(), w, &epilogue, &mut *y, saved)?,
+            Some(weights) => weights.over(w.view(), |w| {
+                ops::drop_connect_into(x.view(), w, &epilogue, &mut *y, saved)
+            })?,
+        }
+        let weights = weights.map(|bits| bits.kept_if(!tape.is_recomputing()));
         if let Some(residual) = residual {
             ops::add_assign(y.view_mut().reshape(&shape)?, residual)?;
         }
@@ -216,7 +210,7 @@ fn backward(
     };
     match weights {
         None => ops::linear_backward_into(&dy, x.view(), w, &epilogue, saved, into)?,
-        Some(weights) => weights.with(w.view(), |w| {
+        Some(weights) => weights.over(w.view(), |w| {
             ops::drop_connect_backward_into(&dy, x.view(), w, &epilogue, saved, into)
         })?,
     }
