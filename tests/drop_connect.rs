@@ -246,6 +246,8 @@ fn each_sample_may_have_a_mask_of_its_own() {
         y.as_slice()[..10] == y.as_slice()[10..]
     };
     assert_eq!([rows_agree(&batch), rows_agree(&each)], [true, false]);
+    let none = forward(&each, &noise(&[0, 30], 1), &Pass::train(RUN, 0));
+    assert_eq!(none.shape(), [0, 10]);
 }
 
 /// Over all masks of eight weights, each with its probability.

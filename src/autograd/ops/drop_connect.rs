@@ -15,19 +15,36 @@ pub(super) struct WeightBits {
 }
 
 impl WeightBits {
-    pub(super) fn new(dropout: Dropout, kept: Option<Mask>) -> Self {
-        Self { dropout, kept }
+    /// The bits of `len` weights.
+    pub(super) fn draw(dropout: &Dropout, len: usize) -> Result<Self> {
+        let kept = Some(Mask::draw(dropout, len)?);
+        let dropout = *dropout;
+        Ok(Self { dropout, kept })
     }
 
-    /// Calls `f` with the weights as the forward pass saw them.
-    pub(super) fn with<R>(
-        self,
+    /// These, to be drawn again when they are asked for unless they are kept.
+    pub(super) fn kept_if(self, kept: bool) -> Self {
+        Self {
+            kept: self.kept.filter(|_| kept),
+            ..self
+        }
+    }
+
+    /// Calls `f` with the weights seen through the bits.
+    pub(super) fn over<R>(
+        &self,
         w: View<'_>,
         f: impl FnOnce(DroppedWeights<'_>) -> Result<R>,
     ) -> Result<R> {
-        let Self { dropout, kept } = self;
-        let kept = kept.map_or_else(|| Mask::draw(&dropout, w.len()), Ok)?;
-        f(DroppedWeights::new(w, &kept, dropout.scale())?)
+        let scale = self.dropout.scale();
+        match &self.kept {
+            Some(kept) => f(DroppedWeights::new(w, kept, scale)?),
+            None => f(DroppedWeights::new(
+                w,
+                &Mask::draw(&self.dropout, w.len())?,
+                scale,
+            )?),
+        }
     }
 }
 
@@ -43,6 +60,9 @@ impl Var {
     /// `self.linear(&w.dropout(weights)?, bias, fused)` computes, bit for bit, without the masked copy of the
     /// weights and its gradient. Keeps one bit a weight more than [`linear`](Var::linear), or nothing more if the tape
     /// recomputes masks.
+    ///
+    /// Weights that serve a whole sequence are better dropped once, `w.dropout(..)`, and read at each step: the weight
+    /// drop of recurrent weights (Merity et al. 2018, <https://arxiv.org/abs/1708.02182>).
     ///
     /// ```
     /// use elision::autograd::{Fused, Tape};

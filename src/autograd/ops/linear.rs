@@ -8,8 +8,8 @@ use crate::autograd::{InputGradients, KeptBytes, Saves, Step, Tape, Value, Var};
 use crate::dropout::Dropout;
 use crate::epilogue::Epilogue;
 use crate::error::{Error, Result};
-use crate::mask::{BlockMask, Mask};
-use crate::ops::{self, DroppedWeights, Residuals, Saved};
+use crate::mask::BlockMask;
+use crate::ops::{self, Residuals, Saved};
 use crate::tensor::{Dims, View};
 
 /// What a fused layer does after its product and bias.
@@ -143,10 +143,9 @@ impl Var {
         fused: &Fused,
         residual: &Self,
     ) -> Result<Self> {
-        let residual = Some(residual);
         let extras = Extras {
-            residual,
-            ..Extras::default()
+            residual: Some(residual),
+            weights: None,
         };
         self.linear_with(w, bias, fused, extras)
     }
@@ -192,11 +191,11 @@ impl Var {
                 Seen::Input(mask)
             }
             OperandMask::Weights(dropout) => {
-                let kept = Mask::draw(&dropout, w.value().len())?;
-                let dropped = DroppedWeights::new(w, &kept, dropout.scale())?;
-                ops::drop_connect_into(x.view(), dropped, &epilogue, &mut *y, saved)?;
-                let keeps = needed && !tape.is_recomputing();
-                Seen::Weights(WeightBits::new(dropout, keeps.then_some(kept)))
+                let bits = WeightBits::draw(&dropout, w.value().len())?;
+                bits.over(w.view(), |w| {
+                    ops::drop_connect_into(x.view(), w, &epilogue, &mut *y, saved)
+                })?;
+                Seen::Weights(bits.kept_if(!tape.is_recomputing()))
             }
         };
         if let Some(residual) = residual {
@@ -276,7 +275,7 @@ fn backward(
         Seen::Input(mask) => {
             ops::linear_backward_into(&dy, mask.over(x)?, w, &epilogue, saved, into)?;
         }
-        Seen::Weights(weights) => weights.with(w.view(), |w| {
+        Seen::Weights(weights) => weights.over(w.view(), |w| {
             ops::drop_connect_backward_into(&dy, x.view(), w, &epilogue, saved, into)
         })?,
     }

@@ -23,6 +23,8 @@ use crate::nn::pass::Pass;
 /// its whole output. Normalisation by the batch's statistics sees the kept samples alone and may be left with one, which
 /// has no variance: use `of_batch` there. Dropout within the branch counts the elements of the narrower batch.
 ///
+/// A branch that no sample keeps gives its parameters no gradient, and the optimiser leaves them as they are for that step.
+///
 /// It is part of [`Residual`](crate::nn::Residual); [`run`](DropPath::run) is for blocks of your own.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct DropPath {

@@ -10,8 +10,8 @@ use crate::nn::pass::Pass;
 
 /// Layers one after the other, each of which is left out of a training step with probability `p` (LayerDrop; Fan, Grave and
 /// Joulin 2020, "Reducing Transformer Depth on Demand with Structured Dropout", <https://arxiv.org/abs/1909.11556>). A layer
-/// that is left out is the identity and does no work; one that is run is not scaled. Evaluation runs all of them, and
-/// the paper's point is that it may as well run fewer. The paper takes p = 0.2, as we recall it.
+/// that is left out is the identity and does no work, and its parameters have no gradient; one that is run is not scaled.
+/// Evaluation runs all of them, and the paper's point is that it may as well run fewer. The paper takes p = 0.2, as we recall it.
 ///
 /// Bit l of [`Mask::draw`] with the layer's own key decides for layer l of the stack, and for the whole batch. The layers
 /// must keep the shape of their input; the names of their parameters are those that the stack alone gives them.
