@@ -101,6 +101,8 @@ fn ways_stay_between_their_ends() {
     // Epochs that no machine can count are never over.
     let long = parsed("linear:0:1@18446744073709551615");
     assert!(long.at(1000, u64::MAX) < 1e-15);
+    let late = parsed("linear:0.2:1@9223372036854775807..18446744073709551615");
+    assert_eq!([0, 1 << 40].map(|step| late.at(step, 1 << 20)), [0.2; 2]);
 }
 
 #[test]

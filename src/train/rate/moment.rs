@@ -44,7 +44,7 @@ impl Moment {
     }
 
     /// The beginning of a run, in the same unit.
-    const fn beginning(self) -> Self {
+    pub(super) const fn beginning(self) -> Self {
         match self {
             Self::Step(_) => Self::Step(0),
             Self::Epoch(_) => Self::Epoch(0),

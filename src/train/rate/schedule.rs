@@ -152,11 +152,7 @@ impl RateSchedule {
     /// # Errors
     /// Those of [`linear`](RateSchedule::linear).
     pub fn annealed(p: f64, n: Moment) -> Result<Self> {
-        let beginning = match n {
-            Moment::Step(_) => Moment::Step(0),
-            Moment::Epoch(_) => Moment::Epoch(0),
-        };
-        Self::linear(p, 0.0, beginning..n)
+        Self::linear(p, 0.0, n.beginning()..n)
     }
 
     /// Early dropout, for models that underfit (Liu et al. 2023, <https://arxiv.org/abs/2303.01500>): with E steps until
@@ -206,7 +202,10 @@ impl RateSchedule {
             if step >= end {
                 return 1.0;
             }
-            step.saturating_sub(start) as f64 / (end - start) as f64
+            match step.checked_sub(start) {
+                None => 0.0,
+                Some(passed) => passed as f64 / (end - start) as f64,
+            }
         };
         match self {
             Self::Constant { p } => *p,
