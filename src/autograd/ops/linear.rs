@@ -145,7 +145,7 @@ impl Var {
     ) -> Result<Self> {
         let extras = Extras {
             residual: Some(residual),
-            weights: None,
+            ..Extras::default()
         };
         self.linear_with(w, bias, fused, extras)
     }
