@@ -276,7 +276,7 @@ fn streams_of_different_keys_do_not_correlate() {
     let n = 1 << 18;
     let mut scores = Scores::default();
     let keys: Vec<Key> = (0..12)
-        .map(|i| {
+        .map(|i: u64| {
             if i.is_multiple_of(2) {
                 Key::new(i)
             } else {
