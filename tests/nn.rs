@@ -61,11 +61,17 @@ fn layers_in_every_mode() {
             assert_eq!(bits(elsewhere.as_slice()), eval, "{isa} {}", it.name);
             // What does not drop is the same in evaluation and under Monte Carlo, bit for bit.
             let mut still = it.plain.clone();
-            still
-                .for_each_layer_mut(&mut |_, layer| layer.set_rate(0.0))
-                .unwrap();
+            let mut has_rate = !it.drops;
+            let mut silence = |_: &str, layer: &mut dyn Layer| {
+                has_rate |= layer.rate().is_some();
+                layer.set_rate(0.0)
+            };
+            still.for_each_layer_mut(&mut silence).unwrap();
             assert_eq!(output(&still, &x, Mode::Eval, 0), eval, "{isa} {}", it.name);
-            assert_eq!(output(&still, &x, Mode::Mc, 0), eval, "{isa} {}", it.name);
+            // Noise that is no dropout has no rate to be silenced by.
+            if has_rate {
+                assert_eq!(output(&still, &x, Mode::Mc, 0), eval, "{isa} {}", it.name);
+            }
         }
     });
 }

@@ -275,8 +275,8 @@ fn the_two_numbers_of_a_pair_are_independent() {
 fn streams_of_different_keys_do_not_correlate() {
     let n = 1 << 18;
     let mut scores = Scores::default();
-    let keys: Vec<Key> = (0..12_u64)
-        .map(|i| {
+    let keys: Vec<Key> = (0..12)
+        .map(|i: u64| {
             if i.is_multiple_of(2) {
                 Key::new(i)
             } else {
