@@ -9,7 +9,7 @@ use crate::nn::pass::Pass;
 /// <https://arxiv.org/abs/1905.09788>), if `f` is dropout, the last layer and the loss. The features before them are computed
 /// once, and the loss is the mean of the losses. The paper takes 8 samples for most of its networks, as we recall it.
 ///
-/// Sample i has the key of the child `i` of `pass`. In evaluation all samples are the same, and `f` is called once,
+/// Sample i has the key of the child `i` of `pass`; penalties of layers within are those of sample 0. In evaluation all samples are the same, and `f` is called once,
 /// with `pass` itself.
 ///
 /// ```
