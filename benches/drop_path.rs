@@ -52,8 +52,8 @@ impl Step {
             let shape = [BATCH, WIDTHS[0]];
             Tensor::from_vec(numbers(BATCH * WIDTHS[0], seed), &shape).unwrap()
         };
-        // A rate of zero leaves the weights as they are, for `check`, and costs what any does.
-        let config = OptimizerConfig::new(Rule::sgd(0.0), 0.0);
+        // So small a rate leaves the weights as they are, for `check`, and costs what any does.
+        let config = OptimizerConfig::new(Rule::sgd(0.0), 1e-20);
         Self {
             p,
             model: model(p),

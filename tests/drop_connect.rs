@@ -293,7 +293,7 @@ fn masks_that_are_drawn_have_the_moments() {
     let (x, w) = (noise(&[2, 50], 1), noise(&[3, 50], 2));
     let p = 0.3;
     let (mean, variance) = ops::drop_connect_moments(&x, &w, None, p).unwrap();
-    let (mut sum, mut squares) = (vec![0.0; 6], vec![0.0; 6]);
+    let (mut sum, mut squares) = ([0.0; 6], [0.0; 6]);
     for draw in 0..DRAWS {
         let dropout = Dropout::new(key(3, &[draw]), p).unwrap();
         let kept = Mask::draw(&dropout, w.len()).unwrap();
@@ -362,7 +362,7 @@ fn sampling_sums_is_near_the_mean_over_masks() {
     let (x, linear) = (noise(&[4, 200], 1), relu_layer(200, 6));
     let layer = DropConnect::new(linear, 0.5).unwrap();
     let sampled = layer.clone().sampled(DRAWS as usize).unwrap();
-    let mut mean = vec![0.0; 24];
+    let mut mean = [0.0; 24];
     for draw in 0..DRAWS {
         let y = forward(&layer, &x, &Pass::mc(RUN, draw));
         let sums = mean.iter_mut().zip(y.as_slice());

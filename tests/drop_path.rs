@@ -250,7 +250,7 @@ fn rows_and_added_rows_against_differences() {
             let x = noise(shape, 1);
             check_differences(
                 &format!("{isa} rows {shape:?}"),
-                &[x.clone()],
+                std::slice::from_ref(&x),
                 |v| v[0].rows(&rows),
                 |at| {
                     let row = |&row: &u32| at[0][row as usize * features..][..features].to_vec();

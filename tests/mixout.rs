@@ -89,7 +89,7 @@ fn the_mean_is_the_weights() {
     const DRAWS: u64 = 4000;
     let (w, u, p) = (noise(&[20], 1), noise(&[20], 2), 0.7);
     for (form, share) in [(Form::Inverted, 1.0), (Form::Original, 1.0 - p)] {
-        let mut mean = vec![0.0; 20];
+        let mut mean = [0.0; 20];
         for draw in 0..DRAWS {
             let mix = Dropout::new(key(3, &[draw]), p).unwrap().with_form(form);
             let found = mixed(&w, &u, |w, u| w.mixout(u, &mix));

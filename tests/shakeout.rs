@@ -39,7 +39,7 @@ fn outputs_and_gradients_of_inputs_are_those_of_the_formula() {
                 let kept = kept(&pass, p);
                 check_differences(
                     &format!("{isa} {p} {c} {}", pass.mode()),
-                    &[x.clone()],
+                    std::slice::from_ref(&x),
                     |v| layer.forward(&v[0], &pass),
                     |at| {
                         let rates = [p, f64::from(c)];

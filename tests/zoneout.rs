@@ -109,7 +109,7 @@ fn strides_and_threads_change_no_bit() {
 fn the_mean_over_masks_is_the_evaluation() {
     const DRAWS: u64 = 4000;
     let (new, previous, p) = (noise(&[20], 1), noise(&[20], 2), 0.15);
-    let mut mean = vec![0.0; 20];
+    let mut mean = [0.0; 20];
     for draw in 0..DRAWS {
         let zone = Dropout::new(key(3, &[draw]), p).unwrap();
         let y = zoneout(&new, &previous, &zone);
