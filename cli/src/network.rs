@@ -132,9 +132,13 @@ impl Builder {
                 let (linear, p) = (self.linear(dense, key)?, dense.dropout.unwrap_or(0.0));
                 dropout_method::linear(model, name, linear, (method, p), self.rows)
             }
-            Kind::Dropout(rate) => dropout_method::alone(model, name, method, *rate),
+            Kind::Dropout(rate) => {
+                self.check_blocks(method)?;
+                dropout_method::alone(model, name, method, *rate)
+            }
             Kind::Conv2d(conv) => {
                 let (layer, p) = (self.conv(conv, key)?, conv.dropout);
+                self.check_blocks(method)?;
                 dropout_method::conv(model, name, layer, method, p.unwrap_or(0.0))
             }
             Kind::MaxPool2d(window) => {
@@ -168,7 +172,8 @@ impl Builder {
         let place = match &layer.kind {
             Kind::Linear(_) => Place::Linear,
             Kind::Conv2d(_) => Place::Conv,
-            _ => Place::Alone,
+            _ if self.shape.len() > 1 => Place::Maps,
+            _ => Place::Rows,
         };
         match layer.method {
             Some(method) if method.fits(place) => Ok(method),
@@ -178,6 +183,16 @@ impl Builder {
             None if layer.kind.rate().is_some() && self.method.fits(place) => Ok(self.method),
             None => Ok(Method::Element),
         }
+    }
+
+    /// Whether blocks fit into the maps at hand.
+    fn check_blocks(&self, method: Method) -> Result<(), Fault> {
+        let Method::DropBlock(size) = method else {
+            return Ok(());
+        };
+        let shape = [&[1], self.shape.as_slice()].concat();
+        let blocks = elision::DropBlock::new(size).map_err(text)?;
+        blocks.noise_shape(&shape).map(|_| ()).map_err(text)
     }
 
     /// A linear layer that is made by its method.

@@ -6,6 +6,7 @@ use super::dropout::DropPath;
 use super::layer::Layer;
 use super::pass::Pass;
 use crate::autograd::{Parameter, Var};
+use crate::dropout::check_probability;
 use crate::error::{Error, Result};
 
 /// Layers one after the other, each with a name of its own.
@@ -94,7 +95,8 @@ impl Layer for Sequential {
 #[derive(Clone, Debug)]
 pub struct Residual {
     branch: Box<dyn Layer>,
-    path: DropPath,
+    /// How the branch is dropped, if it ever is.
+    path: Option<DropPath>,
 }
 
 impl Residual {
@@ -103,7 +105,7 @@ impl Residual {
     pub fn new(branch: impl Layer + 'static) -> Self {
         Self {
             branch: Box::new(branch),
-            path: DropPath::default(),
+            path: None,
         }
     }
 
@@ -119,7 +121,10 @@ impl Residual {
     /// The same with a branch that is dropped in that way.
     #[must_use]
     pub fn with_drop_path(self, path: DropPath) -> Self {
-        Self { path, ..self }
+        Self {
+            path: Some(path),
+            ..self
+        }
     }
 }
 
@@ -127,8 +132,8 @@ const BRANCH: &str = "branch";
 
 impl Layer for Residual {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
-        self.path
-            .run(x, pass, |x| pass.run(BRANCH, &*self.branch, x))
+        let path = self.path.unwrap_or_default();
+        path.run(x, pass, |x| pass.run(BRANCH, &*self.branch, x))
     }
 
     fn kind(&self) -> String {
@@ -136,15 +141,19 @@ impl Layer for Residual {
     }
 
     fn rate(&self) -> Option<f64> {
-        (self.path.p() > 0.0).then_some(self.path.p())
+        self.path.map(|path| path.p()).filter(|&p| p > 0.0)
     }
 
+    /// Of a block that drops its branch: a rate for all layers of a model makes none of the others do so.
     fn set_rate(&mut self, p: f64) -> Result<()> {
-        self.path.set_p(p)
+        match &mut self.path {
+            Some(path) => path.set_p(p),
+            None => check_probability(p).map(|_| ()),
+        }
     }
 
     fn drop_path_mut(&mut self) -> Option<&mut DropPath> {
-        Some(&mut self.path)
+        Some(self.path.get_or_insert_default())
     }
 
     fn children(&self) -> Vec<(&str, &dyn Layer)> {

@@ -42,8 +42,10 @@ pub enum Method {
 /// The kinds of layers that a method may stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Place {
-    /// A layer of dropout by itself.
-    Alone,
+    /// A layer of dropout by itself, over rows of features.
+    Rows,
+    /// The same over maps.
+    Maps,
     Linear,
     Conv,
 }
@@ -53,7 +55,9 @@ impl Method {
     pub(crate) fn fits(self, place: Place) -> bool {
         match self {
             Self::Element | Self::Gaussian | Self::Uniform | Self::Alpha => true,
-            Self::Channel | Self::DropBlock(_) | Self::FeatureAlpha => place != Place::Linear,
+            Self::Channel | Self::DropBlock(_) | Self::FeatureAlpha => {
+                matches!(place, Place::Maps | Place::Conv)
+            }
             _ => place == Place::Linear,
         }
     }

@@ -21,6 +21,9 @@ struct Panel {
     legend: SeriesLabelPosition,
 }
 
+/// What an axis shows at most; the library that draws it goes through all powers of ten of a logarithmic one.
+const SHOWN: Range<f64> = 1e-12..1e12;
+
 const PANELS: [Panel; 4] = [
     Panel {
         title: "norm of mini-batch gradients",
@@ -96,6 +99,7 @@ impl Panel {
         let high = high.filter(|high| high.is_finite()).fold(0.0, f64::max);
         let low = spreads.iter().map(|spread| spread.mean);
         let low = low.filter(|&low| low > 0.0).fold(f64::INFINITY, f64::min);
+        let (low, high) = (low.max(SHOWN.start), high.min(SHOWN.end));
         match (self.is_log, low < high) {
             (true, true) => low / 1.5..high * 1.5,
             (true, false) => 0.1..1.0,

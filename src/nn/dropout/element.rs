@@ -99,13 +99,14 @@ impl Dropout {
 
 impl Layer for Dropout {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
+        let Some(dropout) = pass.dropout(self.p)? else {
+            return Ok(x.clone());
+        };
         let noise_shape = self.place.noise_shape(x.shape())?;
-        let dropout = pass.dropout(self.p)?;
-        pass.note_dropout(dropout.as_ref(), &noise_shape)?;
-        match dropout {
-            Some(dropout) if self.place == Where::Element => x.dropout(&dropout),
-            Some(dropout) => x.dropout_shared(&noise_shape, &dropout),
-            None => Ok(x.clone()),
+        pass.note_dropout(Some(&dropout), &noise_shape)?;
+        match self.place {
+            Where::Element => x.dropout(&dropout),
+            _ => x.dropout_shared(&noise_shape, &dropout),
         }
     }
 
