@@ -5,7 +5,7 @@ mod support;
 use elision::autograd::Tape;
 use elision::nn::{Layer, Linear, Mode, Pass};
 use elision::{Activation, BlockMask, Dropout, Error, Key, Tensor, ops};
-use support::{noise, on_every_isa};
+use support::{close, noise, on_every_isa};
 
 const RUN: Key = Key::new(5);
 const ROWS: usize = 50;
@@ -28,17 +28,6 @@ fn masked(x: &Tensor, mask: &BlockMask) -> Tensor {
     let mut seen = Tensor::zeros(x.shape()).unwrap();
     ops::select_into(x, mask.elements(), mask.scale(), &mut seen).unwrap();
     seen
-}
-
-fn close(what: &str, found: &Tensor, wanted: &Tensor) {
-    assert_eq!(found.shape(), wanted.shape(), "{what}");
-    for (found, wanted) in found.as_slice().iter().zip(wanted.as_slice()) {
-        let off = (found - wanted).abs();
-        assert!(
-            off <= 1e-5 * wanted.abs().max(1.0),
-            "{what}: {found} instead of {wanted}"
-        );
-    }
 }
 
 #[test]

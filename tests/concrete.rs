@@ -9,11 +9,8 @@ use elision::nn::{ConcreteDropout, ConcretePrior, Layer, Linear, Pass, Sequentia
 use elision::reference::learned::concrete_drop;
 use elision::train::{Fit, Loss, Optimizer, OptimizerConfig, Rule, Samples, Targets, Trainer};
 use elision::{Activation, Error, Key, Tensor};
-use learned::{
-    arguments, assert_all_close, assert_close, differences, linear, normals, run, uniforms,
-    weighted,
-};
-use support::{bits, noise, on_every_isa, on_threads};
+use learned::{assert_close, assert_is, linear, normals, run, uniforms};
+use support::{bits, noise, on_threads};
 
 const RUN: Key = Key::new(7);
 
@@ -60,18 +57,14 @@ fn a_step_is_the_formula_and_its_gradients_are_differences() {
             let x = noise(&[rows, inputs], 5);
             let pass = || Pass::train(RUN, 3).child("it");
             let u = uniforms(rows * inputs, pass().key());
-            let at = arguments(&layer, &x);
-            let (y, penalty) = naive(&at, &u, temperature);
-            let wanted = differences(&at, |at| {
-                let (y, penalty) = naive(at, &u, temperature);
-                weighted(&y, &[rows, units]) + penalty
-            });
-            on_every_isa("concrete dropout", |_| {
-                let found = run(&layer, &x, &pass());
-                assert_close("output", &found.y, &y, 2e-5);
-                assert_close("penalty", &[found.penalty], &[penalty], 1e-6);
-                assert_all_close(&found.gradients, &wanted, 1e-4);
-            });
+            let naive = |at: &[Vec<f64>]| naive(at, &u, temperature);
+            assert_is(
+                "concrete dropout",
+                (&layer, &x),
+                pass,
+                naive,
+                [2e-5, 1e-6, 1e-4],
+            );
         }
     }
 }

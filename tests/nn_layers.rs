@@ -12,7 +12,7 @@ use elision::nn::{
 use elision::ops::Window;
 use elision::train::reestimate_statistics;
 use elision::{Activation, Error, Result, Tensor, UnitMask};
-use support::{noise, on_every_isa};
+use support::{close, noise, on_every_isa};
 use zoo::{RUN, forward, output, pass, randomize};
 
 /// Mean and biased variance of each column.
@@ -404,18 +404,6 @@ fn dropped_units_are_the_masked_ones_whatever_follows() {
             }
         }
     });
-}
-
-/// The same sums, in which zeros may be left out.
-fn close(what: &str, found: &Tensor, wanted: &Tensor) {
-    assert_eq!(found.shape(), wanted.shape(), "{what}");
-    for (found, wanted) in found.as_slice().iter().zip(wanted.as_slice()) {
-        let off = (found - wanted).abs();
-        assert!(
-            off <= 1e-5 * wanted.abs().max(1.0),
-            "{what}: {found} instead of {wanted}"
-        );
-    }
 }
 
 #[test]

@@ -11,10 +11,8 @@ use elision::train::{
     Fit, Loss, Optimizer, OptimizerConfig, Rule, Samples, Schedule, Targets, Trainer, WarmUp,
 };
 use elision::{Activation, Error, Key, Tensor};
-use learned::{
-    arguments, assert_all_close, assert_close, differences, linear, normals, run, set, weighted,
-};
-use support::{bits, noise, on_every_isa, on_threads};
+use learned::{arguments, assert_is, linear, normals, run, set};
+use support::{bits, noise, on_threads};
 
 const RUN: Key = Key::new(7);
 const ROWS: usize = 50;
@@ -99,18 +97,14 @@ fn a_step_is_the_formula_and_its_gradients_are_differences() {
         let (layer, x) = (layer(inputs, units), noise(&[rows, inputs], 5));
         let pass = || Pass::train(RUN, 3).child("it");
         let e = normals(&[rows, units], pass().key());
-        let at = arguments(&layer, &x);
-        let (y, penalty) = naive(&at, &e);
-        let wanted = differences(&at, |at| {
-            let (y, penalty) = naive(at, &e);
-            weighted(&y, &[rows, units]) + penalty
-        });
-        on_every_isa("sparse variational", |_| {
-            let found = run(&layer, &x, &pass());
-            assert_close("output", &found.y, &y, 1e-4);
-            assert_close("penalty", &[found.penalty], &[penalty], 1e-5);
-            assert_all_close(&found.gradients, &wanted, 2e-3);
-        });
+        let naive = |at: &[Vec<f64>]| naive(at, &e);
+        assert_is(
+            "sparse variational",
+            (&layer, &x),
+            pass,
+            naive,
+            [1e-4, 1e-5, 2e-3],
+        );
     }
 }
 

@@ -9,9 +9,9 @@ use elision::nn::{AlphaSharing, Layer, Linear, Pass, VariationalLinear, Variatio
 use elision::reference::learned::variational_divergence;
 use elision::{Activation, Error, Key, Tensor};
 use learned::{
-    arguments, assert_all_close, assert_close, differences, linear, normals, run, set, weighted,
+    arguments, assert_close, assert_is, differences, linear, normals, run, set, weighted,
 };
-use support::{bits, noise, on_every_isa, on_threads};
+use support::{bits, noise, on_threads};
 
 const RUN: Key = Key::new(7);
 const ROWS: usize = 50;
@@ -93,18 +93,14 @@ fn a_step_is_the_formula_and_its_gradients_are_differences() {
                 VariationalNoise::Weights => units,
             };
             let e = normals(&[rows, columns], pass().key());
-            let at = arguments(&layer, &x);
-            let (y, penalty) = naive(&at, kind.0, &e);
-            let wanted = differences(&at, |at| {
-                let (y, penalty) = naive(at, kind.0, &e);
-                weighted(&y, &[rows, units]) + penalty
-            });
-            on_every_isa("variational dropout", |_| {
-                let found = run(&layer, &x, &pass());
-                assert_close("output", &found.y, &y, 2e-5);
-                assert_close("penalty", &[found.penalty], &[penalty], 1e-5);
-                assert_all_close(&found.gradients, &wanted, 2e-4);
-            });
+            let naive = |at: &[Vec<f64>]| naive(at, kind.0, &e);
+            assert_is(
+                "variational dropout",
+                (&layer, &x),
+                pass,
+                naive,
+                [2e-5, 1e-5, 2e-4],
+            );
         }
     }
 }

@@ -115,6 +115,49 @@ pub(crate) fn builder<'a, 'b>(area: &'a Area<'b>) -> ChartBuilder<'a, 'b, SVGBac
     builder
 }
 
+/// The grid and what stands at the axes.
+pub(crate) fn mesh<X, Y>(
+    chart: &mut ChartContext<'_, SVGBackend<'_>, Cartesian2d<X, Y>>,
+    [x, y]: [&str; 2],
+) -> Result<(), Fault>
+where
+    X: Ranged<ValueType = f64> + ValueFormatter<f64>,
+    Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
+{
+    chart
+        .configure_mesh()
+        .light_line_style(WHITE)
+        .x_labels(8)
+        .y_labels(8)
+        .x_label_formatter(&|x| format!("{x:.0}"))
+        .y_label_formatter(&tick)
+        .label_style((FONT, 14))
+        .axis_desc_style((FONT, 15))
+        .x_desc(x)
+        .y_desc(y)
+        .draw()?;
+    Ok(())
+}
+
+/// The names of the lines.
+pub(crate) fn legend<'a, 'b: 'a, X, Y>(
+    chart: &mut ChartContext<'a, SVGBackend<'b>, Cartesian2d<X, Y>>,
+    position: SeriesLabelPosition,
+) -> Result<(), Fault>
+where
+    X: Ranged<ValueType = f64>,
+    Y: Ranged<ValueType = f64>,
+{
+    chart
+        .configure_series_labels()
+        .position(position)
+        .label_font((FONT, 15))
+        .background_style(WHITE.mix(0.85))
+        .border_style(BLACK.mix(0.4))
+        .draw()?;
+    Ok(())
+}
+
 impl Panel {
     fn values(&self, curves: &[Curve<'_>]) -> Vec<f64> {
         self.measures
@@ -131,31 +174,13 @@ impl Panel {
     where
         Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .x_labels(8)
-            .y_labels(8)
-            .x_label_formatter(&|epoch| format!("{epoch:.0}"))
-            .y_label_formatter(&tick)
-            .label_style((FONT, 14))
-            .axis_desc_style((FONT, 15))
-            .x_desc("epoch")
-            .y_desc(self.title)
-            .draw()?;
+        mesh(chart, ["epoch", self.title])?;
         for measure in self.measures {
             for (curve, colour) in curves.iter().zip(COLOURS) {
                 measure.draw(chart, curve, colour)?;
             }
         }
-        chart
-            .configure_series_labels()
-            .position(self.legend.clone())
-            .label_font((FONT, 15))
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.4))
-            .draw()?;
-        Ok(())
+        legend(chart, self.legend.clone())
     }
 }
 
@@ -196,7 +221,7 @@ impl Measure {
 }
 
 /// Shortest decimal text, with a power of ten where that is shorter.
-pub(crate) fn tick(value: &f64) -> String {
+fn tick(value: &f64) -> String {
     // Multiples of a step such as 0.1 are not exact: rounding takes the noise away.
     let value = (value * 1e9).round() / 1e9;
     if value != 0.0 && value.abs() < 1e-3 {

@@ -5,7 +5,7 @@ use elision::autograd::{Gradients, Parameter, Tape};
 use elision::nn::{Layer, Pass};
 use elision::{Key, Tensor, ops};
 
-use crate::support::noise;
+use crate::support::{noise, on_every_isa};
 
 /// Output, penalty and gradients of a layer, for the loss `sum(y dy) + penalty` with dy of [`weights_of`].
 #[derive(Debug)]
@@ -145,4 +145,29 @@ pub(crate) fn mean(x: &[f64]) -> f64 {
 pub(crate) fn variance(x: &[f64]) -> f64 {
     let centre = mean(x);
     x.iter().map(|x| (x - centre).powi(2)).sum::<f64>() / x.len() as f64
+}
+
+/// Asserts that output, penalty and gradients of a layer are those of `naive`, a function of the input and the
+/// parameters, on every instruction set, within these tolerances.
+pub(crate) fn assert_is(
+    what: &str,
+    (layer, x): (&dyn Layer, &Tensor),
+    pass: impl Fn() -> Pass,
+    naive: impl Fn(&[Vec<f64>]) -> (Vec<f64>, f64),
+    [output, penalty, gradients]: [f64; 3],
+) {
+    let at = arguments(layer, x);
+    let (y, regulariser) = naive(&at);
+    let rows = x.shape()[0];
+    let shape = [rows, y.len() / rows];
+    let wanted = differences(&at, |at| {
+        let (y, regulariser) = naive(at);
+        weighted(&y, &shape) + regulariser
+    });
+    on_every_isa(what, |_| {
+        let found = run(layer, x, &pass());
+        assert_close("output", &found.y, &y, output);
+        assert_close("penalty", &[found.penalty], &[regulariser], penalty);
+        assert_all_close(&found.gradients, &wanted, gradients);
+    });
 }

@@ -96,3 +96,15 @@ pub(crate) const SPECIAL: [f32; 12] = [
     -1e-45,
     1.0,
 ];
+
+/// The same sums, in which zeros may be left out.
+pub(crate) fn close(what: &str, found: &Tensor, wanted: &Tensor) {
+    assert_eq!(found.shape(), wanted.shape(), "{what}");
+    for (found, wanted) in found.as_slice().iter().zip(wanted.as_slice()) {
+        let off = (found - wanted).abs();
+        assert!(
+            off <= 1e-5 * wanted.abs().max(1.0),
+            "{what}: {found} instead of {wanted}"
+        );
+    }
+}

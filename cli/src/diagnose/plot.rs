@@ -6,7 +6,7 @@ use plotters::coord::ranged1d::ValueFormatter;
 use plotters::prelude::*;
 
 use super::results::Series;
-use crate::curves::{Area, COLOURS, FONT, Fault, builder, tick};
+use crate::curves::{Area, COLOURS, FONT, Fault, builder, legend, mesh};
 use crate::report::Spread;
 
 const SIZE: (u32, u32) = (1100, 860);
@@ -118,18 +118,7 @@ impl Panel {
         X: Ranged<ValueType = f64> + ValueFormatter<f64>,
         Y: Ranged<ValueType = f64> + ValueFormatter<f64>,
     {
-        chart
-            .configure_mesh()
-            .light_line_style(WHITE)
-            .x_labels(8)
-            .y_labels(8)
-            .x_label_formatter(&|step| format!("{step:.0}"))
-            .y_label_formatter(&tick)
-            .label_style((FONT, 14))
-            .axis_desc_style((FONT, 15))
-            .x_desc("1 + step")
-            .y_desc(self.title)
-            .draw()?;
+        mesh(&mut chart, ["1 + step", self.title])?;
         for (series, colour) in all.iter().zip(COLOURS) {
             chart.draw_series([Polygon::new(self.band(series, &y), colour.mix(0.15))])?;
             let points = self.means(series, &y);
@@ -141,14 +130,7 @@ impl Panel {
             let dots = points.into_iter();
             chart.draw_series(dots.map(|point| Circle::new(point, 3, colour.filled())))?;
         }
-        chart
-            .configure_series_labels()
-            .position(self.legend.clone())
-            .label_font((FONT, 15))
-            .background_style(WHITE.mix(0.85))
-            .border_style(BLACK.mix(0.4))
-            .draw()?;
-        Ok(())
+        legend(&mut chart, self.legend.clone())
     }
 
     /// The means within the panel: others would be drawn flat along its frame.
