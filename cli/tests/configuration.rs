@@ -22,7 +22,7 @@ fn every_example_reads_and_writes_back() {
         assert_eq!(Config::parse(&config.to_toml()), Ok(config));
         count += 1;
     }
-    assert_eq!(count, 5);
+    assert_eq!(count, 8);
 }
 
 /// A layer with everything after its name.

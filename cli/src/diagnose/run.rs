@@ -10,7 +10,7 @@ use super::results::{Point, Run};
 use crate::experiment::Experiment;
 use crate::failure::Failure;
 use crate::stop::Stop;
-use crate::training::name;
+use crate::training::{Rates, name};
 
 /// How runs are measured.
 pub(super) struct Protocol {
@@ -29,7 +29,7 @@ pub(super) fn measured(
     let mut trainer = experiment.trainer()?;
     let epochs = experiment.config.epochs();
     let last = experiment.steps_per_epoch() * epochs;
-    let mut recorder = Recorder {
+    let recorder = Recorder {
         experiment,
         protocol,
         steps: grid::steps(protocol.points, last),
@@ -39,8 +39,13 @@ pub(super) fn measured(
         points: Vec::new(),
     };
     let fit = Fit::new(epochs, experiment.batch());
-    let history = trainer.fit(&experiment.train, None, &fit, &mut recorder);
+    let rates = Rates::new(experiment, trainer.model()).map_err(Failure::Network)?;
+    // The rate of a step is set before the step is measured.
+    let mut both = (rates, recorder);
+    let validation = experiment.validation.as_deref();
+    let history = trainer.fit(&experiment.train, validation, &fit, &mut both);
     history.map_err(Failure::Work)?;
+    let (_, mut recorder) = both;
     if protocol.stop.asked() {
         return Ok(None);
     }

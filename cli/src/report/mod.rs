@@ -3,7 +3,7 @@
 mod statistics;
 
 use elision::Isa;
-use elision::nn::Layer;
+use elision::nn::{Layer, sparsity};
 use serde::Serialize;
 
 use crate::config::Config;
@@ -52,8 +52,33 @@ pub(crate) struct RunSummary {
     pub(crate) test_brier: f64,
     /// Spent in training steps; evaluation is not counted.
     pub(crate) seconds: f64,
+    /// Of the layers that prune.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(crate) pruned: Vec<Pruned>,
     /// The part of a step's time that dropout takes, as measured: see the module `dropout_share`.
     pub(crate) dropout_share: Option<f64>,
+}
+
+/// A layer whose weights are pruned.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Pruned {
+    layer: String,
+    weights: usize,
+    kept: usize,
+}
+
+impl Pruned {
+    /// All such layers of a model.
+    pub(crate) fn of(model: &dyn Layer) -> elision::Result<Vec<Self>> {
+        let layers = sparsity(model)?.into_iter();
+        Ok(layers
+            .map(|layer| Self {
+                layer: layer.path,
+                weights: layer.weights,
+                kept: layer.kept,
+            })
+            .collect())
+    }
 }
 
 #[derive(Debug, Serialize)]
@@ -139,6 +164,9 @@ impl Summary {
         let width = |column: usize| rows.iter().map(|row| row[column].len()).max().unwrap_or(0);
         let widths: [usize; COLUMNS.len()] = std::array::from_fn(width);
         let mut table: String = rows.iter().map(|row| aligned(row, widths)).collect();
+        for run in self.runs.iter().filter(|run| !run.pruned.is_empty()) {
+            table.push_str(&run.pruned_line());
+        }
         for statistics in &self.statistics {
             table.push_str(&format!("\n{statistics}\n"));
         }
@@ -154,6 +182,17 @@ impl RunSummary {
         } else {
             self.name.to_owned()
         }
+    }
+
+    /// The share of the weights that is pruned, of each layer and of all.
+    fn pruned_line(&self) -> String {
+        let share = |weights: usize, kept: usize| percent(1.0 - kept as f64 / weights.max(1) as f64);
+        let layers = self.pruned.iter();
+        let each = layers.map(|layer| format!("{} {}", layer.layer, share(layer.weights, layer.kept)));
+        let each: Vec<String> = each.collect();
+        let sum = |f: fn(&Pruned) -> usize| self.pruned.iter().map(f).sum::<usize>();
+        let all = share(sum(|layer| layer.weights), sum(|layer| layer.kept));
+        format!("\nseed {}: weights pruned: {}; all {all}\n", self.seed, each.join(", "))
     }
 
     fn drops(&self) -> bool {

@@ -22,6 +22,7 @@ use crate::output::{CURVES, Folder, FolderName, LAST, SUMMARY};
 use crate::report::{Settings, Summary};
 use crate::stop::Stop;
 use output::Output;
+pub(crate) use rates::Rates;
 use run::Done;
 
 pub(crate) fn run(args: &TrainArgs) -> Result<ExitCode, Failure> {

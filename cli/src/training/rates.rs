@@ -10,7 +10,7 @@ use crate::config::RateWords;
 use crate::experiment::Experiment;
 
 /// What sets them.
-pub(super) enum Rates<'a> {
+pub(crate) enum Rates<'a> {
     /// Nothing: they stay as the model was built.
     Fixed,
     Scheduled(RateCallback),
@@ -19,7 +19,7 @@ pub(super) enum Rates<'a> {
 
 impl<'a> Rates<'a> {
     /// For the model of a trainer before its first step.
-    pub(super) fn new(experiment: &'a Experiment, model: &dyn Layer) -> Result<Self> {
+    pub(crate) fn new(experiment: &'a Experiment, model: &dyn Layer) -> Result<Self> {
         let config = &experiment.config.train;
         let relative = config.rate_factor;
         Ok(match &config.rate_schedule {

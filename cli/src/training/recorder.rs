@@ -7,7 +7,7 @@ use elision::nn::{Layer, rates};
 use elision::train::{self, Batch, Callback, Checkpoint, Control, Samples, TrainerState, WarmUp};
 
 use super::output::Output;
-use super::rates::Rates;
+use super::Rates;
 use crate::config::{Config, WatchName};
 use crate::experiment::Experiment;
 use crate::failure::Failure;

@@ -7,7 +7,7 @@ use elision::train::{
 };
 
 use super::output::Output;
-use super::rates::Rates;
+use super::Rates;
 use super::recorder::Recorder;
 use super::{Session, name};
 use crate::curves::Curve;
@@ -18,7 +18,7 @@ use crate::metrics::Epoch;
 use crate::output::MODEL;
 use crate::progress::Progress;
 use crate::quality::{probabilities, quality};
-use crate::report::RunSummary;
+use crate::report::{Pruned, RunSummary};
 use crate::saved::{self, Best};
 
 /// A run that has come to its end.
@@ -200,6 +200,7 @@ fn summary(experiment: &Experiment, model: &Sequential) -> elision::Result<RunSu
         test_ece: quality.ece,
         test_brier: quality.brier,
         seconds: 0.0,
+        pruned: Pruned::of(model)?,
         dropout_share: None,
     })
 }
