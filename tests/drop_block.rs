@@ -22,8 +22,9 @@ fn expected(block: &DropBlock, dropout: &Dropout, shape: &[usize]) -> (Vec<bool>
         Channels::First => 2..shape.len(),
     };
     let gamma = block.gamma(dropout.p(), shape).unwrap();
-    let (key, n) = (dropout.key().to_u128(), noise_shape.iter().product());
-    let kept = stream::keep_bits(key, gamma, dropout.offset(), n).unwrap();
+    let seeds = block.seed_shape(shape).unwrap().iter().product();
+    let n: usize = noise_shape.iter().product();
+    let kept = stream::keep_bits(dropout.key().to_u128(), gamma, dropout.offset(), seeds).unwrap();
     let seeds: Vec<bool> = kept.iter().map(|kept| !kept).collect();
     let kept = shared::drop_blocks(&seeds, &noise_shape, axes, block.block()).unwrap();
     let count = kept.iter().filter(|&&kept| kept).count();
@@ -135,10 +136,9 @@ fn exact_share(height: usize, width: usize, block: usize, gamma: f64) -> f64 {
     let (rows, cols) = (height - block + 1, width - block + 1);
     let mut share = 0.0;
     for set in 0_u32..1 << (rows * cols) {
-        let mut seeds = vec![false; height * width];
-        for place in 0..rows * cols {
-            seeds[place / cols * width + place % cols] = set >> place & 1 == 1;
-        }
+        let seeds: Vec<_> = (0..rows * cols)
+            .map(|place| set >> place & 1 == 1)
+            .collect();
         let kept = shared::drop_blocks(&seeds, &[height, width], 0..2, block).unwrap();
         let dropped = kept.iter().filter(|&&kept| !kept).count() as f64;
         let count = set.count_ones() as i32;

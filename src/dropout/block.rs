@@ -87,6 +87,25 @@ impl DropBlock {
         Ok(noise)
     }
 
+    /// The shape of the seeds: that of the mask, with the places where a whole block fits, `n - block + 1`, for each spatial
+    /// size n.
+    ///
+    /// ```
+    /// use elision::DropBlock;
+    /// assert_eq!(DropBlock::new(7)?.seed_shape(&[32, 14, 14, 64])?[..], [32, 8, 8, 64]);
+    /// # Ok::<(), elision::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// Those of [`noise_shape`](DropBlock::noise_shape).
+    pub fn seed_shape(&self, shape: &[usize]) -> Result<Dims> {
+        let mut seeds = self.noise_shape(shape)?;
+        for axis in self.spatial(shape)? {
+            seeds[axis] -= self.block - 1;
+        }
+        Ok(seeds)
+    }
+
     /// The probability of a seed that drops about the share `p` of the maps of a tensor:
     /// `p · Π n / (block · (n - block + 1))` over the sizes n of the spatial axes. The share is p but for overlaps, which
     /// make it smaller.

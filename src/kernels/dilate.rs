@@ -5,14 +5,10 @@
 
 use crate::simd::{Kernel, Simd};
 
-/// `dst = src | src << shift`, over a string of bits of which `dst` is the words from `first` on.
+/// `dst = src | src << shift` for strings of bits of one length.
 pub(crate) struct ShiftOr<'a> {
-    /// The whole string.
     pub(crate) src: &'a [u64],
-    /// Some of its words.
     pub(crate) dst: &'a mut [u64],
-    /// The index of the first of them.
-    pub(crate) first: usize,
     /// By how many bits, at least one.
     pub(crate) shift: usize,
 }
@@ -22,55 +18,28 @@ impl Kernel for ShiftOr<'_> {
 
     #[inline(always)]
     fn run<S: Simd>(self, _: S) {
-        let Self {
-            src,
-            dst,
-            first,
-            shift,
-        } = self;
+        let Self { src, dst, shift } = self;
         let (far, bits) = (shift / 64, shift % 64);
-        let here = &src[first..first + dst.len()];
-        // Words before this one read nothing: the string begins after them.
-        let alone = (far + 1).saturating_sub(first).min(dst.len());
+        // The first words read nothing before the string, or its first word alone.
+        let alone = (far + 1).min(dst.len());
         let (head, dst) = dst.split_at_mut(alone);
-        for (i, dst) in head.iter_mut().enumerate() {
-            let at = first + i;
-            *dst = here[i] | if at == far { src[0] << bits } else { 0 };
+        head.copy_from_slice(&src[..alone]);
+        if let Some(last) = head.get_mut(far) {
+            *last |= src[0] << bits;
         }
-        let here = &here[alone..];
-        let start = first + alone;
-        if here.is_empty() {
+        if dst.is_empty() {
             return;
         }
-        let near = &src[start - far..start - far + here.len()];
+        let here = &src[far + 1..];
+        let pairs = src.iter().zip(&src[1..]);
         if bits == 0 {
-            for ((dst, here), near) in dst.iter_mut().zip(here).zip(near) {
+            for ((dst, here), (_, near)) in dst.iter_mut().zip(here).zip(pairs) {
                 *dst = here | near;
             }
-            return;
-        }
-        let below = &src[start - far - 1..start - far - 1 + here.len()];
-        for (((dst, here), near), below) in dst.iter_mut().zip(here).zip(near).zip(below) {
-            *dst = here | near << bits | below >> (64 - bits);
-        }
-    }
-}
-
-/// `dst = !src & dst`.
-pub(crate) struct NotAnd<'a> {
-    /// The bits to clear.
-    pub(crate) src: &'a [u64],
-    /// As many words.
-    pub(crate) dst: &'a mut [u64],
-}
-
-impl Kernel for NotAnd<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, _: S) {
-        for (dst, src) in self.dst.iter_mut().zip(self.src) {
-            *dst &= !src;
+        } else {
+            for ((dst, here), (below, near)) in dst.iter_mut().zip(here).zip(pairs) {
+                *dst = here | near << bits | below >> (64 - bits);
+            }
         }
     }
 }

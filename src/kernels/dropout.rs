@@ -1,10 +1,9 @@
-//! Drawing keep bits and applying them.
+//! Drawing keep bits, alone or with dropout.
 //!
-//! The three kernels differ in what they write: [`Draw`] the bits, [`Apply`] the selected and scaled
-//! elements, [`Forward`] both in one pass, group by group, so that the processor draws the bits of one
-//! group while it waits for the memory of another. A dropped element is selected away, not multiplied:
-//! it is `+0.0` whatever it was.
+//! [`Draw`] writes the bits; [`Forward`] applies them in the same pass, group by group, so that the processor draws the
+//! bits of one group while it waits for the memory of another.
 
+use super::select::apply_word;
 use crate::key::Key;
 use crate::mask::bits_at;
 use crate::rng::{BLOCK, Bernoulli, GROUP};
@@ -132,86 +131,6 @@ fn or_bits(words: &mut [u64], shift: usize, group: &[u64; WORDS], piece: &Piece)
         }
         done += 64;
     }
-}
-
-/// `out = if bit { x * scale } else { +0.0 }`, from bit `offset` of `words` on.
-pub(crate) struct Apply<'a> {
-    /// The input, or `None` to work in place.
-    pub(crate) x: Option<&'a [f32]>,
-    /// The output, as long as the input.
-    pub(crate) out: &'a mut [f32],
-    /// The keep bits.
-    pub(crate) words: &'a [u64],
-    /// The bit of the first element.
-    pub(crate) offset: usize,
-    /// The factor of a kept element.
-    pub(crate) scale: f32,
-}
-
-impl Kernel for Apply<'_> {
-    type Output = ();
-
-    #[inline(always)]
-    fn run<S: Simd>(self, simd: S) {
-        if self.scale == 1.0 {
-            self.pass::<S, false>(simd);
-        } else {
-            self.pass::<S, true>(simd);
-        }
-    }
-}
-
-impl Apply<'_> {
-    #[inline(always)]
-    fn pass<S: Simd, const SCALED: bool>(self, simd: S) {
-        let scale = simd.splat(self.scale);
-        for (i, out) in self.out.chunks_mut(64).enumerate() {
-            let bits = bits_at(self.words, self.offset + 64 * i);
-            let x = self.x.map(|x| &x[64 * i..64 * i + out.len()]);
-            apply_word::<S, SCALED>(simd, bits, x, out, scale);
-        }
-    }
-}
-
-/// Applies one word's bits to at most 64 elements.
-#[inline(always)]
-fn apply_word<S: Simd, const SCALED: bool>(
-    simd: S,
-    bits: u64,
-    x: Option<&[f32]>,
-    out: &mut [f32],
-    scale: S::F32,
-) {
-    let (whole, tail) = out.as_chunks_mut::<LANES>();
-    let rest = LANES * whole.len();
-    if let Some(x) = x {
-        let (x_whole, x_tail) = x.as_chunks::<LANES>();
-        for (i, (out, x)) in whole.iter_mut().zip(x_whole).enumerate() {
-            let kept = keep::<S, SCALED>(simd, bits >> (LANES * i), simd.load(x), scale);
-            simd.store(kept, out);
-        }
-        if !tail.is_empty() {
-            let x = simd.load_up_to(x_tail);
-            simd.store_up_to(keep::<S, SCALED>(simd, bits >> rest, x, scale), tail);
-        }
-    } else {
-        for (i, out) in whole.iter_mut().enumerate() {
-            let kept = keep::<S, SCALED>(simd, bits >> (LANES * i), simd.load(out), scale);
-            simd.store(kept, out);
-        }
-        if !tail.is_empty() {
-            let x = simd.load_up_to(tail);
-            simd.store_up_to(keep::<S, SCALED>(simd, bits >> rest, x, scale), tail);
-        }
-    }
-}
-
-/// `if bit { x * scale } else { +0.0 }` for the lowest 16 bits. A factor of 1 is not multiplied by: that
-/// would make a signalling NaN quiet, and p = 0 promises the identity.
-#[inline(always)]
-fn keep<S: Simd, const SCALED: bool>(simd: S, bits: u64, x: S::F32, scale: S::F32) -> S::F32 {
-    let scaled = if SCALED { simd.mul(x, scale) } else { x };
-    simd.select_or_zero(simd.pred_from_bits(bits as u16), scaled)
 }
 
 /// Draws and applies in one pass; keeps the bits if `words` is given.

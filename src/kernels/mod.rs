@@ -18,5 +18,6 @@ pub(crate) mod patches;
 pub(crate) mod pool;
 pub(crate) mod rates;
 pub(crate) mod reduce;
+pub(crate) mod select;
 pub(crate) mod softmax;
 pub(crate) mod window;

@@ -40,7 +40,12 @@ pub(crate) struct Writer<'a> {
 
 impl<'a> Writer<'a> {
     pub(crate) fn new(words: &'a mut [u64]) -> Self {
-        Self { words, at: 0 }
+        Self::from_bit(words, 0)
+    }
+
+    /// From bit `at` on.
+    pub(crate) fn from_bit(words: &'a mut [u64], at: usize) -> Self {
+        Self { words, at }
     }
 
     /// The lowest `n <= 64` bits of `bits`, whose others are zero.

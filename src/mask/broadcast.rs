@@ -6,6 +6,7 @@
 //! they do not, and doubling what an outer axis repeats.
 
 use super::bits::{Writer, bits_at};
+use super::period::MAX_PERIOD;
 use super::{Mask, words_for};
 use crate::error::{Error, Result};
 use crate::tensor::{Dims, MAX_RANK};
@@ -23,6 +24,31 @@ struct Run {
     bits: usize,
 }
 
+impl Run {
+    /// Whether its elements are read without the run around it, if it is the innermost one.
+    fn is_long(&self) -> bool {
+        self.size >= if self.shared { LONG_RUN } else { LONG_ROW }
+    }
+
+    /// What is read from element `at` of this run on, if `last` is all that is within it.
+    fn over(&self, last: &Self, first: usize, at: usize) -> Span {
+        let (index, at) = (at / last.size, at % last.size);
+        if self.shared {
+            Span::Repeated {
+                first,
+                period: last.size,
+                at,
+            }
+        } else {
+            Span::Runs {
+                first: first + index,
+                left: last.size - at,
+                len: last.size,
+            }
+        }
+    }
+}
+
 /// How the bits of a reduced shape lie over a shape.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Broadcast {
@@ -33,13 +59,30 @@ pub(crate) struct Broadcast {
     bits: usize,
 }
 
-/// What the elements from some place on read, up to the end of the innermost run.
+/// Rows with bits of their own that are at least as long are read where they lie, each by itself.
+const LONG_ROW: usize = MAX_PERIOD + 1;
+/// Runs of one fate that are at least as long are worth copying or clearing whole.
+const LONG_RUN: usize = 1024;
+
+/// What the elements from some place on read, up to where that changes.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) enum Span {
     /// All of them one bit.
     One(bool),
     /// One bit after another, from that one on.
     Each(usize),
+    /// The `period` bits from bit `first` on again and again, beginning with number `at` of them.
+    Repeated {
+        first: usize,
+        period: usize,
+        at: usize,
+    },
+    /// `left` elements bit `first`, then `len` elements each of the bits behind it.
+    Runs {
+        first: usize,
+        left: usize,
+        len: usize,
+    },
 }
 
 impl Broadcast {
@@ -114,22 +157,27 @@ impl Broadcast {
         self.bits == self.elements
     }
 
-    /// The elements of the innermost run, and whether they share one bit.
-    pub(crate) fn innermost(&self) -> (usize, bool) {
-        let last = self.runs().last();
-        last.map_or((1, true), |last| (last.size, last.shared))
+    /// How many elements [`span`](Broadcast::span) can describe at once.
+    pub(crate) fn span_len(&self) -> usize {
+        match self.runs() {
+            [] => 1,
+            [.., outer, last] if !last.is_long() => outer.size * last.size,
+            [.., last] => last.size,
+        }
     }
 
     /// What the elements from `start` on read, and how many there are until that changes.
     pub(crate) fn span(&self, small: &[u64], start: usize) -> (Span, usize) {
         let (mut at, mut first) = (start, 0);
-        for run in self.runs() {
-            if run.inner == 1 {
-                let left = run.size - at;
-                return match run.shared {
-                    true => (Span::One(bit(small, first)), left),
-                    false => (Span::Each(first + at), left),
-                };
+        let runs = self.runs();
+        for (i, run) in runs.iter().enumerate() {
+            match &runs[i + 1..] {
+                [] if run.shared => return (Span::One(bit(small, first)), run.size - at),
+                [] => return (Span::Each(first + at), run.size - at),
+                [last] if !last.is_long() => {
+                    return (run.over(last, first, at), run.size * last.size - at);
+                }
+                _ => {}
             }
             let index = at / run.inner;
             at %= run.inner;
@@ -226,13 +274,9 @@ impl Mask {
     pub fn broadcast(&self, noise_shape: &[usize], shape: &[usize]) -> Result<Self> {
         let broadcast = Broadcast::new(noise_shape, shape)?;
         check_groups(&broadcast, self.len())?;
-        let mut words = Vec::new();
-        let count = words_for(broadcast.elements());
-        let reserved = words.try_reserve_exact(count);
-        reserved.map_err(|_| Error::Overflow("mask"))?;
-        words.resize(count, 0);
-        broadcast.write(&self.words, 0, broadcast.elements(), &mut words);
-        Self::from_words(words, broadcast.elements())
+        let mut mask = Self::try_none(broadcast.elements())?;
+        broadcast.write(&self.words, 0, broadcast.elements(), &mut mask.words);
+        Ok(mask)
     }
 }
 
@@ -271,15 +315,20 @@ mod tests {
 
     #[test]
     fn every_range_of_every_geometry_is_the_naive_one() {
-        let shape = [3, 5, 1, 7, 2, 13];
+        for shape in [[3, 5, 1, 7, 2, 13], [2, 1, 3, 1, 1, 1100]] {
+            every_range(&shape);
+        }
+    }
+
+    fn every_range(shape: &[usize; 6]) {
         for bits in 0..64 {
             let noise: Vec<_> = (0..6)
                 .map(|i| if bits >> i & 1 == 1 { 1 } else { shape[i] })
                 .collect();
-            let broadcast = Broadcast::new(&noise, &shape).unwrap();
+            let broadcast = Broadcast::new(&noise, shape).unwrap();
             let small = pattern(broadcast.bits());
             let all: Vec<bool> = (0..broadcast.elements())
-                .map(|i| small.get(naive(&noise, &shape, i)).unwrap())
+                .map(|i| small.get(naive(&noise, shape, i)).unwrap())
                 .collect();
             for (start, n) in [
                 (0, 2730),
@@ -297,10 +346,17 @@ mod tests {
             }
             for start in (0..broadcast.elements()).step_by(31) {
                 let (span, len) = broadcast.span(small.as_words(), start);
+                assert!((1..=broadcast.span_len()).contains(&len));
                 for i in 0..len {
                     let found = match span {
                         Span::One(kept) => Some(kept),
                         Span::Each(first) => small.get(first + i),
+                        Span::Repeated { first, period, at } => {
+                            small.get(first + (at + i) % period)
+                        }
+                        Span::Runs { first, left, len } => {
+                            small.get(first + (i + len - left) / len)
+                        }
                     };
                     assert_eq!(found, Some(all[start + i]), "{noise:?} {start} {i}");
                 }

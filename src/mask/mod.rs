@@ -4,16 +4,18 @@ mod bits;
 mod blocks;
 mod broadcast;
 mod iter;
+mod period;
 mod shared;
 mod unit;
 
 use std::fmt;
 
 use crate::error::{Error, Result};
-pub(crate) use bits::{bits_at, copy_bits, count_bits, words_for};
+pub(crate) use bits::{Writer, bits_at, copy_bits, count_bits, words_for};
 pub use blocks::BlockMask;
 pub(crate) use broadcast::{Broadcast, Span, check_groups};
 pub use iter::Kept;
+pub(crate) use period::Period;
 pub use shared::SharedMask;
 pub use unit::UnitMask;
 pub(crate) use unit::check_units;
@@ -55,6 +57,15 @@ impl Mask {
             words: vec![0; words_for(len)],
             len,
         }
+    }
+
+    /// The same, or an error if there is no memory for it.
+    pub(crate) fn try_none(len: usize) -> Result<Self> {
+        let (mut words, count) = (Vec::new(), words_for(len));
+        let reserved = words.try_reserve_exact(count);
+        reserved.map_err(|_| Error::Overflow("mask"))?;
+        words.resize(count, 0);
+        Ok(Self { words, len })
     }
 
     /// A mask from packed words; bits past `len` are ignored.

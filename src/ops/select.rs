@@ -2,8 +2,8 @@
 
 use crate::error::Result;
 use crate::exec::{current_isa, for_each_chunk};
-use crate::kernels::dropout::Apply;
 use crate::kernels::keep::Positive;
+use crate::kernels::select::{Apply, Each};
 use crate::mask::Mask;
 use crate::ops::check::{Contiguous, check_length, check_shape};
 use crate::ops::elementwise::copy_into;
@@ -55,14 +55,13 @@ pub(super) fn select(isa: Isa, x: Option<&[f32]>, mask: &Mask, scale: f32, out: 
     let words = mask.as_words();
     for_each_chunk(out, SELECT_WEIGHT, |start, out| {
         let x = x.map(|x| &x[start..start + out.len()]);
-        let offset = start;
+        let bits = Each { words, at: start };
         dispatch(
             isa,
             Apply {
                 x,
                 out,
-                words,
-                offset,
+                bits,
                 scale,
             },
         );

@@ -56,25 +56,26 @@ pub fn broadcast(bits: &[bool], noise_shape: &[usize], shape: &[usize]) -> Resul
     Ok((0..elements).map(|element| bits[group(element)]).collect())
 }
 
-/// Whether each element is kept if a seed drops the block that begins there: `block` elements along each of `axes`. A
-/// seed counts only where its whole block lies on the map.
+/// Whether each element is kept if a seed drops the block that begins there: `block` elements along each of `axes`. There
+/// is a seed for each place where a whole block lies on the map, in row-major order.
 ///
 /// # Errors
-/// [`Error::Length`] if there is not one seed an element.
+/// [`Error::Length`] if there is not one seed a place.
 pub fn drop_blocks(
     seeds: &[bool],
     shape: &[usize],
     axes: Range<usize>,
     block: usize,
 ) -> Result<Vec<bool>> {
-    check(seeds, shape)?;
-    let mut kept = vec![true; seeds.len()];
+    let mut places = shape.to_vec();
+    for axis in axes.clone() {
+        places[axis] = (places[axis] + 1).saturating_sub(block);
+    }
+    check(seeds, &places)?;
+    let mut kept = vec![true; shape.iter().product()];
     let box_of: Vec<usize> = axes.clone().map(|_| block).collect();
-    for element in (0..seeds.len()).filter(|&element| seeds[element]) {
-        let corner = place(shape, element);
-        if axes.clone().any(|axis| corner[axis] + block > shape[axis]) {
-            continue;
-        }
+    for seed in (0..seeds.len()).filter(|&seed| seeds[seed]) {
+        let corner = place(&places, seed);
         for step in 0..box_of.iter().product() {
             let mut at = corner.clone();
             for (axis, step) in axes.clone().zip(place(&box_of, step)) {

@@ -186,13 +186,19 @@ impl RunSummary {
 
     /// The share of the weights that is pruned, of each layer and of all.
     fn pruned_line(&self) -> String {
-        let share = |weights: usize, kept: usize| percent(1.0 - kept as f64 / weights.max(1) as f64);
+        let share =
+            |weights: usize, kept: usize| percent(1.0 - kept as f64 / weights.max(1) as f64);
         let layers = self.pruned.iter();
-        let each = layers.map(|layer| format!("{} {}", layer.layer, share(layer.weights, layer.kept)));
+        let each =
+            layers.map(|layer| format!("{} {}", layer.layer, share(layer.weights, layer.kept)));
         let each: Vec<String> = each.collect();
         let sum = |f: fn(&Pruned) -> usize| self.pruned.iter().map(f).sum::<usize>();
         let all = share(sum(|layer| layer.weights), sum(|layer| layer.kept));
-        format!("\nseed {}: weights pruned: {}; all {all}\n", self.seed, each.join(", "))
+        format!(
+            "\nseed {}: weights pruned: {}; all {all}\n",
+            self.seed,
+            each.join(", ")
+        )
     }
 
     fn drops(&self) -> bool {

@@ -6,8 +6,8 @@ use elision::Result;
 use elision::nn::{Layer, rates};
 use elision::train::{self, Batch, Callback, Checkpoint, Control, Samples, TrainerState, WarmUp};
 
-use super::output::Output;
 use super::Rates;
+use super::output::Output;
 use crate::config::{Config, WatchName};
 use crate::experiment::Experiment;
 use crate::failure::Failure;

@@ -6,8 +6,8 @@ use elision::train::{
     Checkpoint, Fit, Samples, Targets, Trainer, evaluate, predict, reestimate_statistics, shuffled,
 };
 
-use super::output::Output;
 use super::Rates;
+use super::output::Output;
 use super::recorder::Recorder;
 use super::{Session, name};
 use crate::curves::Curve;

@@ -4,7 +4,7 @@ use crate::dropout::Dropout;
 use crate::error::{Error, Result};
 use crate::exec::{current_isa, for_each_chunk};
 use crate::kernels::dropout::{Draw, Stream};
-use crate::mask::{Mask, UnitMask, check_units, words_for};
+use crate::mask::{Mask, UnitMask, check_units};
 use crate::rng::Bernoulli;
 use crate::simd::{Isa, dispatch};
 
@@ -25,12 +25,7 @@ impl Mask {
     /// [`Error::Overflow`] if the dropout's offset plus `len` does not fit 64 bits.
     pub fn draw(dropout: &Dropout, len: usize) -> Result<Self> {
         check_end(dropout, len)?;
-        let mut words = Vec::new();
-        words
-            .try_reserve_exact(words_for(len))
-            .map_err(|_| Error::Overflow("mask"))?;
-        words.resize(words_for(len), 0);
-        let mut mask = Self::from_words(words, len)?;
+        let mut mask = Self::try_none(len)?;
         draw(current_isa()?, dropout, &mut mask);
         Ok(mask)
     }
@@ -83,15 +78,13 @@ pub(in crate::ops) fn draw(isa: Isa, dropout: &Dropout, mask: &mut Mask) {
     for_each_chunk(mask.words_mut(), BITS_PER_WORD_WEIGHT, |start, words| {
         let first = 64 * start;
         let len = (64 * words.len()).min(len - first);
-        dispatch(
-            isa,
-            Draw {
-                stream: stream.skip(first),
-                words,
-                len,
-            },
-        );
+        draw_words(isa, stream.skip(first), words, len);
     });
+}
+
+/// Draws `len` bits into words of zeros, on this thread.
+pub(super) fn draw_words(isa: Isa, stream: Stream, words: &mut [u64], len: usize) {
+    dispatch(isa, Draw { stream, words, len });
 }
 
 /// The bits that a dropout describes.

@@ -1,28 +1,20 @@
-//! `DropBlock`: blocks of a map, grown from seeds by shifts of packed bits.
-//!
-//! A seed stands at the corner of its block. Seeds lie only where a whole block fits, so a block never leaves its row,
-//! and the maps of a whole batch are one string of bits: a block grows along an axis by shifts over the axis's stride,
-//! twice as far each time.
+//! `DropBlock`: blocks of a map.
 
+use super::blocks::Blocks;
+use super::draw::{check_end, stream};
 use super::shared::select_shared_into;
 use crate::dropout::{DropBlock, Dropout};
 use crate::error::Result;
-use crate::exec::{current_isa, for_each_chunk};
-use crate::kernels::dilate::{NotAnd, NotCount, ShiftOr};
-use crate::mask::{Broadcast, Mask, SharedMask};
+use crate::exec::current_isa;
+use crate::mask::{Mask, SharedMask};
 use crate::ops::check::check_shape;
-use crate::simd::{Isa, dispatch};
-use crate::tensor::{Dims, Tensor, View, ViewMut};
-
-/// Cost of a word of 64 bits against an element of a scaled copy.
-const WORD_WEIGHT: usize = 1;
+use crate::tensor::{Tensor, View, ViewMut};
 
 impl SharedMask {
     /// The mask of `DropBlock` for a tensor of that shape, with the dropout's key, probability and offset.
     ///
-    /// Seed i is element i of [`noise_shape`](DropBlock::noise_shape), and is there if the dropout of probability
-    /// [`gamma`](DropBlock::gamma) with this key drops it and a whole block fits. The factor of a kept element is the
-    /// number of elements over the number of kept ones, or 1 if nothing is kept; the dropout's own scale and form are
+    /// Seed i, in row-major order of [`seed_shape`](DropBlock::seed_shape), is there if the dropout of probability
+    /// [`gamma`](DropBlock::gamma) with this key drops element i. The factor of a kept element is the number of elements over the number of kept ones, or 1 if nothing is kept; the dropout's own scale and form are
     /// not used.
     ///
     /// ```
@@ -40,11 +32,13 @@ impl SharedMask {
         let noise_shape = block.noise_shape(shape)?;
         let gamma = block.gamma(dropout.p(), shape)?;
         let seeds = Dropout::new(dropout.key(), gamma)?.with_offset(dropout.offset());
-        let mut mask = Mask::draw(&seeds, noise_shape.count()?)?;
-        let kept = if block.block() == 1 || gamma == 0.0 {
-            mask.count_kept()
-        } else {
-            grow(block, &noise_shape, &mut mask)?
+        check_end(&seeds, block.seed_shape(shape)?.count()?)?;
+        let mut mask = Mask::try_none(noise_shape.count()?)?;
+        let kept = match mask.is_empty() {
+            true => 0,
+            false => {
+                Blocks::new(block, &noise_shape)?.draw(current_isa()?, stream(&seeds), &mut mask)
+            }
         };
         let scale = match kept {
             0 => 1.0,
@@ -52,85 +46,6 @@ impl SharedMask {
         };
         Ok(Self::over(mask, noise_shape, scale))
     }
-}
-
-/// Makes the mask of blocks of that of seeds, whose bit is 0 where a seed was drawn. Returns how many elements are kept.
-fn grow(block: &DropBlock, noise_shape: &Dims, mask: &mut Mask) -> Result<usize> {
-    let isa = current_isa()?;
-    let axes = block.spatial(noise_shape)?;
-    let mut room = mask.clone();
-    sow(isa, block, noise_shape, mask, &mut room)?;
-    let (mut from, to) = (room, mask);
-    for axis in axes {
-        let stride: usize = noise_shape[axis + 1..].iter().product();
-        let mut width = 1;
-        while width < block.block() {
-            let more = width.min(block.block() - width);
-            shift_or(isa, &from, to, more * stride);
-            std::mem::swap(&mut from, to);
-            width += more;
-        }
-    }
-    std::mem::swap(&mut from, to);
-    let past_end = 64 * to.as_words().len() - to.len();
-    let ones = dispatch(isa, NotCount(to.words_mut()));
-    to.clear_tail();
-    Ok(ones - past_end)
-}
-
-/// Sets the bits of `seeds` where `kept` has a 0 and a whole block fits.
-fn sow(
-    isa: Isa,
-    block: &DropBlock,
-    noise_shape: &Dims,
-    kept: &Mask,
-    seeds: &mut Mask,
-) -> Result<()> {
-    let (map, valid) = corners(block, noise_shape)?;
-    let places = Broadcast::new(&map, noise_shape)?;
-    let elements = kept.len();
-    for_each_chunk(seeds.words_mut(), WORD_WEIGHT, |first, dst| {
-        let n = (64 * dst.len()).min(elements - 64 * first);
-        places.write(valid.as_words(), 64 * first, n, dst);
-        let src = &kept.as_words()[first..first + dst.len()];
-        dispatch(isa, NotAnd { src, dst });
-    });
-    Ok(())
-}
-
-/// Where a block can begin, for one map, and the shape of this.
-fn corners(block: &DropBlock, noise_shape: &Dims) -> Result<(Dims, Mask)> {
-    let axes = block.spatial(noise_shape)?;
-    let mut map = *noise_shape;
-    for (axis, size) in map.iter_mut().enumerate() {
-        if !axes.contains(&axis) {
-            *size = 1;
-        }
-    }
-    let fits = |mut place: usize| {
-        map.iter().rev().all(|&n| {
-            let at = place % n;
-            place /= n;
-            n == 1 || at + block.block() <= n
-        })
-    };
-    let valid: Vec<bool> = (0..map.count()?).map(fits).collect();
-    Ok((map, Mask::from_bools(&valid)))
-}
-
-fn shift_or(isa: Isa, from: &Mask, to: &mut Mask, shift: usize) {
-    let src = from.as_words();
-    for_each_chunk(to.words_mut(), WORD_WEIGHT, |first, dst| {
-        dispatch(
-            isa,
-            ShiftOr {
-                src,
-                dst,
-                first,
-                shift,
-            },
-        );
-    });
 }
 
 /// `DropBlock` in training: the output, and the mask with which [`select_shared_into`](super::select_shared_into) makes

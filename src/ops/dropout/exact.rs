@@ -1,13 +1,14 @@
 //! Masks that keep an exact number of elements.
 
+use super::draw::draw_words;
 use crate::dropout::Dropout;
 use crate::error::{Error, Result, check_number};
 use crate::exec::current_isa;
-use crate::kernels::dropout::{Draw, Stream};
+use crate::kernels::dropout::Stream;
 use crate::key::Key;
 use crate::mask::Mask;
 use crate::rng::{BLOCK, Bernoulli};
-use crate::simd::{Isa, dispatch};
+use crate::simd::Isa;
 
 /// Words of a block of a key.
 const WORDS: usize = BLOCK / 64;
@@ -46,10 +47,8 @@ impl Words {
 
     fn refill(&mut self) {
         self.buffer.fill(0);
-        let (stream, len) = (self.stream, BLOCK);
-        let words = &mut self.buffer;
-        dispatch(self.isa, Draw { stream, words, len });
-        self.stream = stream.skip(BLOCK);
+        draw_words(self.isa, self.stream, &mut self.buffer, BLOCK);
+        self.stream = self.stream.skip(BLOCK);
         self.used = 0;
     }
 

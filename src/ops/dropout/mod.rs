@@ -3,6 +3,7 @@
 //! Elements are counted in row-major order of the shape, whatever the strides, so a transposed view and
 //! its copy get the same bits. Elements that share a fate read one bit of a mask on a reduced shape.
 
+mod blocks;
 mod draw;
 mod drop_block;
 mod element;

@@ -1,16 +1,17 @@
 //! Dropout of groups of elements that share a fate.
 //!
-//! The bits of a reduced mask are never expanded at the tensor's size: some thousand of them at a time are written to
-//! the stack and applied, and long runs are read where they lie.
+//! The bits of a reduced mask are never expanded at the tensor's size. Where neighbours read a row of bits again and again,
+//! or one bit for a run of them, the kernel repeats the bits in a register; in other geometries some thousand bits at a
+//! time are written to the stack and applied.
 
 use super::draw::{check_end, draw};
 use super::element::dropout_into;
 use crate::dropout::Dropout;
 use crate::error::Result;
 use crate::exec::{current_isa, for_each_chunk, with_mask};
-use crate::kernels::dropout::Apply;
 use crate::kernels::elementwise::{Map, Scaled};
-use crate::mask::{Broadcast, Mask, Span, check_groups};
+use crate::kernels::select::{Apply, Bits, Each, Repeated, Runs};
+use crate::mask::{Broadcast, Mask, Period, Span, check_groups};
 use crate::ops::check::{check_length, check_shape};
 use crate::ops::elementwise::copy_into;
 use crate::ops::select::select_into;
@@ -19,13 +20,11 @@ use crate::tensor::{Tensor, View, ViewMut};
 
 /// Cost of an element against one of a scaled copy.
 const APPLY_WEIGHT: usize = 1;
-/// Words of bits that are expanded at a time: half a kibibyte, which the first cache does not notice.
+/// Words of bits that are expanded at a time where [`Broadcast::span`] has little to say: half a kibibyte, which the first
+/// cache does not notice.
 const WORDS: usize = 64;
-/// Rows with bits of their own that are at least as long are read where they lie: an expansion would cost more than
-/// the shorter pieces do.
-const LONG_ROW: usize = 512;
-/// Runs of one fate that are at least as long are copied or cleared whole.
-const LONG_RUN: usize = 1024;
+/// Elements from which on a span is worth a call of its own.
+const LONG_SPAN: usize = 512;
 
 /// Groups of elements, their bits and the factor of those that are kept.
 #[derive(Clone, Copy)]
@@ -38,35 +37,47 @@ pub(super) struct Groups<'a> {
 impl Groups<'_> {
     /// Selects the elements of `out`, the first of which is number `start`, from `x` or in place.
     pub(super) fn select(&self, isa: Isa, x: Option<&[f32]>, start: usize, out: &mut [f32]) {
-        let (size, is_shared) = self.broadcast.innermost();
-        let is_long = size >= if is_shared { LONG_RUN } else { LONG_ROW };
+        let is_long = self.broadcast.span_len() >= LONG_SPAN;
         let mut buffer = [0; WORDS];
         let mut done = 0;
         while done < out.len() {
-            let left = out.len() - done;
-            let n = if is_long {
-                let (span, n) = self.broadcast.span(self.words, start + done);
-                let n = n.min(left);
-                let range = done..done + n;
-                let x = x.map(|x| &x[range.clone()]);
-                self.select_span(isa, x, span, &mut out[range]);
-                n
-            } else {
-                let n = left.min(64 * WORDS);
-                self.broadcast
-                    .write(self.words, start + done, n, &mut buffer);
-                let range = done..done + n;
-                let x = x.map(|x| &x[range.clone()]);
-                self.select_bits(isa, x, (&buffer, 0), &mut out[range]);
-                n
+            let (at, left) = (start + done, out.len() - done);
+            let (span, n) = match is_long {
+                true => self.broadcast.span(self.words, at),
+                false => (Span::Each(0), 64 * WORDS),
             };
-            done += n;
+            let range = done..done + n.min(left);
+            let x = x.map(|x| &x[range.clone()]);
+            let out = &mut out[range];
+            done += out.len();
+            if is_long {
+                self.select_span(isa, x, span, out);
+            } else {
+                self.broadcast.write(self.words, at, out.len(), &mut buffer);
+                let words = &buffer;
+                self.select_bits(isa, x, Each { words, at: 0 }, out);
+            }
         }
     }
 
     fn select_span(&self, isa: Isa, x: Option<&[f32]>, span: Span, out: &mut [f32]) {
+        let words = self.words;
         match (span, x) {
-            (Span::Each(first), _) => self.select_bits(isa, x, (self.words, first), out),
+            (Span::Each(at), _) => self.select_bits(isa, x, Each { words, at }, out),
+            (Span::Repeated { first, period, at }, _) => {
+                let row = Period::new(words, first, period);
+                let (words, period) = (row.as_words(), row.len());
+                self.select_bits(isa, x, Repeated { words, period, at }, out);
+            }
+            (Span::Runs { first, left, len }, _) => {
+                let runs = Runs {
+                    words,
+                    run: first,
+                    left,
+                    len,
+                };
+                self.select_bits(isa, x, runs, out);
+            }
             (Span::One(false), _) => out.fill(0.0),
             (Span::One(true), _) if self.scale != 1.0 => {
                 let op = Scaled(self.scale);
@@ -77,22 +88,14 @@ impl Groups<'_> {
         }
     }
 
-    /// Selects by the bits of some words from a first one on.
-    fn select_bits(
-        &self,
-        isa: Isa,
-        x: Option<&[f32]>,
-        (words, offset): (&[u64], usize),
-        out: &mut [f32],
-    ) {
+    fn select_bits(&self, isa: Isa, x: Option<&[f32]>, bits: impl Bits, out: &mut [f32]) {
         let scale = self.scale;
         dispatch(
             isa,
             Apply {
                 x,
                 out,
-                words,
-                offset,
+                bits,
                 scale,
             },
         );
