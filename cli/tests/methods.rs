@@ -158,3 +158,36 @@ fn no_dropout_is_no_method() {
     );
     assert_ne!(rows(&home, "sparse"), rows(&home, "plain"));
 }
+
+#[test]
+fn a_run_says_what_its_layers_pruned() {
+    let home = Home::new();
+    home.write(
+        "sparse.toml",
+        "
+[[model.layers]]
+name = 'hidden'
+kind = 'linear'
+units = 8
+dropout_method = 'sparse-variational'
+[[model.layers]]
+name = 'output'
+kind = 'linear'
+[train]
+epochs = 1
+threads = 1
+",
+    );
+    let shown = home.succeeds("train --config sparse.toml --name sparse");
+    assert!(
+        shown.contains("\ndropout "),
+        "noise without a rate is dropout too: {shown}"
+    );
+    assert!(shown.contains("weights pruned: hidden "), "{shown}");
+    let summary = home.read("runs/sparse/summary.json");
+    let summary: serde_json::Value = serde_json::from_str(&summary).expect("JSON");
+    let pruned = &summary["runs"][0]["pruned"];
+    assert_eq!(pruned.as_array().map(Vec::len), Some(1), "{pruned}");
+    assert_eq!(pruned[0]["weights"], 64 * 8);
+    assert!(pruned[0]["kept"].as_u64() <= Some(64 * 8));
+}

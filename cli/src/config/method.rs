@@ -62,6 +62,11 @@ impl Method {
         }
     }
 
+    /// Whether it takes no probability.
+    pub(crate) fn has_no_rate(self) -> bool {
+        matches!(self, Self::SparseVariational | Self::Standout)
+    }
+
     fn without_number(word: &str) -> Option<Self> {
         Some(match word {
             "element" => Self::Element,

@@ -105,6 +105,11 @@ impl Config {
 
     /// Whether anything is ever dropped.
     pub(crate) fn drops(&self) -> bool {
+        self.has_rate() || self.model.has_noise_without_rate()
+    }
+
+    /// Whether a layer drops with a probability that is given.
+    pub(crate) fn has_rate(&self) -> bool {
         self.model.rates().iter().any(|&rate| rate > 0.0)
     }
 }

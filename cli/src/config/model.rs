@@ -46,6 +46,11 @@ impl Model {
         forget_methods(&mut self.layers);
     }
 
+    /// Whether a layer says that it drops in a way that takes no probability.
+    pub(crate) fn has_noise_without_rate(&self) -> bool {
+        says_noise_without_rate(&self.layers)
+    }
+
     /// The drop probability of the input, if the model begins with a layer of dropout.
     pub(crate) fn input_rate_mut(&mut self) -> Option<&mut f64> {
         match self.layers.first_mut() {
@@ -94,6 +99,13 @@ fn set_matching(layers: &mut [Layer], outer: &str, (pattern, p): (&str, f64)) ->
         }
     }
     found
+}
+
+fn says_noise_without_rate(layers: &[Layer]) -> bool {
+    layers.iter().any(|layer| match &layer.kind {
+        Kind::Residual(inner) => says_noise_without_rate(inner),
+        _ => layer.method.is_some_and(Method::has_no_rate),
+    })
 }
 
 fn forget_methods(layers: &mut [Layer]) {

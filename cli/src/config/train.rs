@@ -130,7 +130,7 @@ impl Config {
             return Err("train.penalty_warm_up: it ends before it begins".to_owned());
         }
         if let Some(schedule) = &self.train.rate_schedule {
-            if !self.drops() {
+            if !self.has_rate() {
                 return Err(format!(
                     "train.rate_schedule: no layer drops, so none follows {schedule}"
                 ));
