@@ -11,7 +11,8 @@ use elision::train::{Optimizer, OptimizerConfig, Rule};
 use elision::{Activation, Dropout, Key, Mask, Tensor};
 
 const BLOCKS: usize = 8;
-const BATCH: usize = 256;
+/// A small batch is gathered into so few rows that packing the weights is felt.
+const BATCHES: [usize; 2] = [256, 1024];
 const WIDTHS: [usize; 2] = [512, 1024];
 const RUN: Key = Key::new(1);
 
@@ -47,10 +48,10 @@ fn model(p: f64) -> Sequential {
 }
 
 impl Step {
-    fn new(p: f64, trains: bool) -> Self {
+    fn new(p: f64, rows: usize, trains: bool) -> Self {
         let batch = |seed| {
-            let shape = [BATCH, WIDTHS[0]];
-            Tensor::from_vec(numbers(BATCH * WIDTHS[0], seed), &shape).unwrap()
+            let shape = [rows, WIDTHS[0]];
+            Tensor::from_vec(numbers(rows * WIDTHS[0], seed), &shape).unwrap()
         };
         // So small a rate leaves the weights as they are, for `check`, and costs what any does.
         let config = OptimizerConfig::new(Rule::sgd(0.0), 1e-20);
@@ -83,7 +84,7 @@ impl Case for Step {
         let mut x = self.x.clone();
         for (name, block) in self.model.children() {
             let dropout = Dropout::new(root.child(name).key(), self.p).unwrap();
-            let kept = Mask::draw(&dropout, BATCH).unwrap();
+            let kept = Mask::draw(&dropout, x.shape()[0]).unwrap();
             let whole = block.forward(&tape.constant(x.clone()), &eval).unwrap();
             let whole = whole.value().as_slice();
             for (i, x) in x.as_mut_slice().iter_mut().enumerate() {
@@ -101,15 +102,17 @@ impl Case for Step {
 fn main() {
     let mut criterion = common::criterion();
     for place in places().into_iter().filter(|place| place.is_best) {
-        for (trains, word) in [(false, "backward"), (true, "train")] {
-            for p in [0.0, 0.2, 0.5] {
-                let [narrow, wide] = WIDTHS;
-                let name = Name {
-                    operation: format!("drop-path-{word}-p{p}"),
-                    shape: format!("{BLOCKS}x{narrow}x{wide}"),
-                    work: 3 * 2 * 2 * BLOCKS * BATCH * narrow * wide,
-                };
-                time(&mut criterion, &place, name, || Step::new(p, trains));
+        for rows in BATCHES {
+            for (trains, word) in [(false, "backward"), (true, "train")] {
+                for p in [0.0, 0.2, 0.5] {
+                    let [narrow, wide] = WIDTHS;
+                    let name = Name {
+                        operation: format!("drop-path-{word}-p{p}"),
+                        shape: format!("{rows}x{BLOCKS}x{narrow}x{wide}"),
+                        work: 3 * 2 * 2 * BLOCKS * rows * narrow * wide,
+                    };
+                    time(&mut criterion, &place, name, || Step::new(p, rows, trains));
+                }
             }
         }
     }

@@ -7,7 +7,9 @@ mod training;
 mod zoo;
 
 use elision::autograd::Tape;
-use elision::nn::{Drawn, Dropout, Layer, Linear, Mode, Pass, Sequential};
+use elision::nn::{
+    Drawn, DropBlock, DropConnect, DropHead, Dropout, Layer, Linear, Mode, Pass, Sequential,
+};
 use elision::train::diagnose::RealisedRates;
 use elision::{Error, Key, Mask, Tensor};
 use support::{on_every_isa, on_threads};
@@ -72,6 +74,31 @@ fn decisions_are_those_of_the_output() {
             let of_units = if name == "units" { 33 } else { 20 * 33 };
             assert_eq!(mask.len(), of_units, "{name}");
         }
+        let block = elision::DropBlock::new(2).unwrap();
+        for (layer, shape, units) in [
+            (
+                &DropBlock::new(0.3, block).unwrap() as &dyn Layer,
+                [2, 6, 6, 5],
+                5,
+            ),
+            (&DropHead::new(0.5).unwrap(), [9, 7, 1, 1], 7),
+        ] {
+            let (noted, y) = drawn(layer, &shape);
+            let kept: Vec<bool> = y.as_slice().iter().map(|&y| y != 0.0).collect();
+            assert_eq!((noted[0].units, noted[0].mask.to_bools()), (units, kept));
+        }
+        // Inputs of ones and weights of one: an output is the number of kept weights, over 0.5.
+        let (noted, y) = drawn(&DropConnect::new(ones(4), 0.5).unwrap(), &[2, 3]);
+        let kept = noted[0].mask.to_bools();
+        for (unit, kept) in kept.chunks(3).enumerate() {
+            let count = kept.iter().filter(|&&kept| kept).count();
+            assert_eq!(y.as_slice()[unit], 2.0 * count as f32);
+        }
+        let each = DropConnect::new(ones(4), 0.5).unwrap().per_sample();
+        let (noted, y) = drawn(&each, &[2, 3]);
+        assert_eq!((noted[0].units, noted[0].mask.len()), (3, 2 * 4 * 3));
+        let sum: f32 = y.as_slice().iter().sum();
+        assert_eq!(sum, 2.0 * noted[0].mask.count_kept() as f32);
         let (noted, y) = drawn(&Dropout::new(0.6).unwrap(), &[4, 5, 6]);
         let kept: Vec<bool> = y.as_slice().iter().map(|&y| y != 0.0).collect();
         assert_eq!((noted[0].units, noted[0].mask.to_bools()), (6, kept));

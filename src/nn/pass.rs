@@ -107,9 +107,10 @@ impl Pass {
         Self::new(Mode::Eval, Key::new(0), shared)
     }
 
-    /// The same pass, in which layers note what their dropout decides: linear layers, convolutions and
-    /// [`Dropout`](super::Dropout), and layers of your own that call [`note_mask`](Pass::note_mask). It costs memory and the drawing of the bits a
-    /// second time, and changes nothing of what the layers make.
+    /// The same pass, in which layers note what their dropout decides: linear layers, convolutions,
+    /// [`Dropout`](super::Dropout), [`DropBlock`](super::DropBlock), [`DropHead`](super::DropHead) and
+    /// [`DropConnect`](super::DropConnect), and layers of your own that call [`note_mask`](Pass::note_mask). It costs
+    /// memory and the drawing of the bits a second time, and changes nothing of what the layers make.
     ///
     /// ```
     /// use elision::autograd::Tape;

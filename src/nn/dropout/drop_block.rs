@@ -3,6 +3,7 @@
 use crate::autograd::Var;
 use crate::dropout::{self, check_probability};
 use crate::error::Result;
+use crate::mask::{Mask, SharedMask};
 use crate::nn::layer::Layer;
 use crate::nn::pass::Pass;
 use crate::ops::check_head_rate;
@@ -42,7 +43,15 @@ impl DropBlock {
 impl Layer for DropBlock {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
         match pass.dropout(self.p)? {
-            Some(dropout) => x.drop_block(&self.block, &dropout),
+            Some(dropout) => {
+                let y = x.drop_block(&self.block, &dropout)?;
+                let noise_shape = self.block.noise_shape(x.shape())?;
+                pass.note_mask(self.p, noise_shape[noise_shape.len() - 1], || {
+                    let mask = SharedMask::draw_blocks(&self.block, &dropout, x.shape())?;
+                    Ok(mask.mask().clone())
+                })?;
+                Ok(y)
+            }
             None => Ok(x.clone()),
         }
     }
@@ -99,7 +108,12 @@ impl DropHead {
 impl Layer for DropHead {
     fn forward(&self, x: &Var, pass: &Pass) -> Result<Var> {
         match pass.dropout(self.p)? {
-            Some(dropout) => x.drop_heads(&dropout),
+            Some(dropout) => {
+                let y = x.drop_heads(&dropout)?;
+                let (samples, heads) = (x.shape()[0], x.shape()[1]);
+                pass.note_mask(self.p, heads, || Mask::draw_heads(&dropout, samples, heads))?;
+                Ok(y)
+            }
             None => Ok(x.clone()),
         }
     }

@@ -22,7 +22,7 @@ use crate::tensor::Tensor;
 /// Evaluation with the mean weights is not the mean over masks where an activation follows.
 /// [`sampled`](DropConnect::sampled) evaluates as the paper does.
 ///
-/// The bits are those of the layer's key with the name `weight`. The parameters are those of the linear layer, under the
+/// The bits are those of the layer's key with the name `weight`; an observed pass counts them as decisions about inputs. The parameters are those of the linear layer, under the
 /// same names.
 ///
 /// ```
@@ -125,8 +125,11 @@ impl Layer for DropConnect {
         };
         if self.per_sample {
             let sums = x.drop_connect_each(&weight, &dropout)?;
+            let shape = [&x.shape()[..1], weight.shape()].concat();
+            pass.note_dropout(Some(&dropout), &shape)?;
             return self.linear.finish(sums, x);
         }
+        pass.note_dropout(Some(&dropout), weight.shape())?;
         if x.units().is_some() {
             // The layer before has dropped columns, which the product of kept ones alone leaves out.
             return self.linear.run(x, &weight.dropout(&dropout)?, pass);
