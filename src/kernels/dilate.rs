@@ -30,14 +30,15 @@ impl Kernel for ShiftOr<'_> {
         if dst.is_empty() {
             return;
         }
-        let here = &src[far + 1..];
-        let pairs = src.iter().zip(&src[1..]);
+        // All as long as `dst`, or the loops are not made of vectors.
+        let n = dst.len();
+        let (below, near, here) = (&src[..n], &src[1..=n], &src[far + 1..][..n]);
         if bits == 0 {
-            for ((dst, here), (_, near)) in dst.iter_mut().zip(here).zip(pairs) {
+            for ((dst, here), near) in dst.iter_mut().zip(here).zip(near) {
                 *dst = here | near;
             }
         } else {
-            for ((dst, here), (below, near)) in dst.iter_mut().zip(here).zip(pairs) {
+            for (((dst, here), near), below) in dst.iter_mut().zip(here).zip(near).zip(below) {
                 *dst = here | near << bits | below >> (64 - bits);
             }
         }
