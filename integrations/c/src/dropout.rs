@@ -1,6 +1,6 @@
 //! Dropout of each element.
 
-use elision::{Dropout, Form, Mask, ops};
+use elision::{Dropout, Error, Form, Mask, ops};
 
 use crate::fault::{Fault, Status, call};
 use crate::keys::CKey;
@@ -145,10 +145,23 @@ pub unsafe extern "C" fn elision_dropout_inference(
         let (x, mut out) = unsafe { source_and_target(&x, &out)? };
         run(|| {
             if let Some(x) = x {
+                check_shape(x.shape(), out.shape())?;
                 ops::copy_into(x, out.reborrow())?;
             }
             ops::dropout_inference_in_place(out, &dropout)
         })?;
         Ok(())
+    })
+}
+
+/// A copy would repeat an input of another shape.
+fn check_shape(expected: &[usize], found: &[usize]) -> elision::Result<()> {
+    if expected == found {
+        return Ok(());
+    }
+    Err(Error::Shape {
+        what: "output of dropout",
+        expected: expected.into(),
+        found: found.into(),
     })
 }

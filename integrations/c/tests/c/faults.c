@@ -54,6 +54,8 @@ static void refused_outputs(void) {
     view = out;
     view.shape = turned;
     CHECK_FAILS(elision_dropout_forward(&in, &good, &view, NULL), ELISION_ERROR_SHAPE, "found 4x3");
+    elision_view number = {x, NULL, NULL, 0};
+    CHECK_FAILS(elision_dropout_inference(&number, &good, &out), ELISION_ERROR_SHAPE, "found 3x4");
 
     /* Overlap by one element, between the elements of rows, and in another layout. */
     elision_view near_end = {y + 11, shape, NULL, 2};
