@@ -12,8 +12,9 @@ target=$(rustc -vV | sed -n 's/^host: //p')
 
 cargo fuzz build --target "$target"
 for name in $(cargo fuzz list); do
-  inputs=tests/regressions/$name
-  [ -d "$inputs" ] || inputs=cli/$inputs
+  for inputs in {,cli/,integrations/c/}tests/regressions/$name; do
+    [ -d "$inputs" ] && break
+  done
   mkdir -p "fuzz/corpus/$name"
   echo "$name: $(find "$inputs" -type f | wc -l) committed inputs, then $seconds_each s"
   log=$(mktemp)

@@ -273,3 +273,13 @@ fn calls_that_are_wrong_are_errors_and_write_nothing() {
     check(|e| matches!(e, Error::Overflow(_)), result, &out);
     assert!(ops::dropout_shared_into(&x, &[1, 1], &late, &mut out, None).is_ok());
 }
+
+#[test]
+fn nothing_is_drawn_for_nothing() {
+    let shape = [0, 1 << 50];
+    let x = Tensor::zeros(&shape).unwrap();
+    let mut y = Tensor::zeros(&shape).unwrap();
+    let noise_shape = [1, 1 << 50]; // 128 tebibytes of bits
+    let done = ops::dropout_shared_into(&x, &noise_shape, &dropout(0.5), &mut y, None);
+    assert_eq!(done, Ok(()));
+}
