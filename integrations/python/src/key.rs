@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 /// A 128-bit name of a random stream.
 #[pyclass(frozen, eq, hash, module = "elision", name = "Key")]
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(PartialEq, Eq, Hash)]
 pub(crate) struct PyKey(pub(crate) Key);
 
 #[pymethods]

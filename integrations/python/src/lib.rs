@@ -4,6 +4,7 @@
 
 mod array;
 mod dropout;
+mod family;
 mod fault;
 mod isa;
 mod key;
@@ -21,6 +22,10 @@ mod _native {
     #[pymodule_export]
     use crate::{
         dropout::{dropout, scale_of, select},
+        family::{
+            alpha_dropout, alpha_scale_of, draw_numbers, drop_block, drop_heads,
+            drop_heads_backward, dropout_rates, noise, word_dropout, word_dropout_backward,
+        },
         isa::{UseIsa, available_isas, isa},
         key::PyKey,
         linear::{PySaved, linear, linear_backward},

@@ -37,6 +37,9 @@ impl Shape {
     }
 }
 
+/// The bytes and the shape of a mask, of which it is made anew.
+type Parts<'py> = (Bound<'py, PyBytes>, Bound<'py, PyTuple>);
+
 /// The number of elements of a shape.
 pub(crate) fn count(shape: &[usize]) -> Result<usize> {
     let mut count = 1_usize;
@@ -244,12 +247,7 @@ impl PyMask {
         }
     }
 
-    fn __reduce__<'py>(
-        slf: &Bound<'py, Self>,
-    ) -> PyResult<(
-        Bound<'py, PyAny>,
-        (Bound<'py, PyBytes>, Bound<'py, PyTuple>),
-    )> {
+    fn __reduce__<'py>(slf: &Bound<'py, Self>) -> PyResult<(Bound<'py, PyAny>, Parts<'py>)> {
         let (py, mask) = (slf.py(), slf.get());
         let make = slf.get_type().getattr("from_bytes")?;
         Ok((make, (mask.to_bytes(py), mask.shape(py)?)))

@@ -1,6 +1,22 @@
 """Dropout on the CPU that costs nothing: for NumPy arrays, and for whatever speaks DLPack."""
 
 from ._dropout import Where, dropout, dropout_backward, select
+from ._family import (
+    alpha_dropout,
+    alpha_dropout_backward,
+    drop_block,
+    drop_heads,
+    drop_heads_backward,
+    dropout_rates,
+    dropout_rates_backward,
+    gaussian_dropout,
+    noise,
+    noise_backward,
+    normal,
+    uniform,
+    word_dropout,
+    word_dropout_backward,
+)
 from ._linear import Activation, LinearGrads, linear, linear_backward
 from ._native import (
     Key,
@@ -22,14 +38,28 @@ __all__ = [
     "Saved",
     "Threads",
     "Where",
+    "alpha_dropout",
+    "alpha_dropout_backward",
     "available_isas",
+    "drop_block",
+    "drop_heads",
+    "drop_heads_backward",
     "dropout",
     "dropout_backward",
+    "dropout_rates",
+    "dropout_rates_backward",
+    "gaussian_dropout",
     "get_threads",
     "isa",
     "linear",
     "linear_backward",
+    "noise",
+    "noise_backward",
+    "normal",
     "select",
     "set_threads",
+    "uniform",
     "use_isa",
+    "word_dropout",
+    "word_dropout_backward",
 ]
