@@ -17,7 +17,14 @@ pub(crate) fn chosen() -> Option<Isa> {
     ENTERED.with_borrow(|entered| entered.last().copied())
 }
 
-/// Puts an instruction set under the calls that a thread makes within a `with` statement.
+/// Puts an instruction set under the calls that a thread makes within a `with` statement, for tests and comparisons.
+///
+/// name: one of `available_isas()`; ValueError for another.
+///
+/// >>> import elision
+/// >>> with elision.use_isa("scalar"):
+/// ...     elision.isa()
+/// 'scalar'
 #[pyclass(frozen, module = "elision")]
 pub(crate) struct UseIsa(Isa);
 

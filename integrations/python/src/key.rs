@@ -3,7 +3,14 @@
 use elision::Key;
 use pyo3::prelude::*;
 
-/// A 128-bit name of a random stream.
+/// A 128-bit name of a random stream, from a seed in [0, 2**64).
+///
+/// Keys are values: nothing is consumed, and the same key always gives the same numbers. Fold in the layer, the step or
+/// the sample. Keys compare, hash, and can be pickled. A seed that is none raises OverflowError or TypeError.
+///
+/// >>> from elision import Key
+/// >>> Key(7).fold_in(3) == Key(7).fold_in(3), Key(7).fold_in(3) == Key(7).fold_in(4)
+/// (True, False)
 #[pyclass(frozen, eq, hash, module = "elision", name = "Key")]
 #[derive(PartialEq, Eq, Hash)]
 pub(crate) struct PyKey(pub(crate) Key);
@@ -15,28 +22,38 @@ impl PyKey {
         Self(Key::new(seed))
     }
 
+    /// The n-th child of this key, for n in [0, 2**64).
     fn fold_in(&self, n: u64) -> Self {
         Self(self.0.fold_in(n))
     }
 
+    /// The child of that name.
+    ///
+    /// >>> from elision import Key
+    /// >>> Key(7).named("hidden") == Key(7).named("output")
+    /// False
     fn named(&self, name: &str) -> Self {
         Self(self.0.named(name))
     }
 
+    /// The key with exactly these 128 bits.
     #[staticmethod]
     fn from_int(bits: u128) -> Self {
         Self(Key::from_u128(bits))
     }
 
+    /// The 128 bits of the key.
     fn to_int(&self) -> u128 {
         self.0.to_u128()
     }
 
+    /// The lower 64 bits.
     #[getter]
     fn low(&self) -> u64 {
         self.0.to_u128() as u64
     }
 
+    /// The higher 64 bits.
     #[getter]
     fn high(&self) -> u64 {
         (self.0.to_u128() >> 64) as u64

@@ -10,7 +10,8 @@ use crate::fault::{Fault, Result};
 use crate::mask::PyMask;
 use crate::run::{Work, run};
 
-/// What a forward pass leaves for its backward pass, and what the layer was.
+/// What `linear` leaves for `linear_backward`: at most a bit an element of the output, four bytes more for an
+/// activation that is smooth.
 #[pyclass(frozen, module = "elision", name = "Saved")]
 pub(crate) struct PySaved {
     pub(crate) saved: Saved,
@@ -64,21 +65,25 @@ impl PySaved {
 
 #[pymethods]
 impl PySaved {
+    /// The bytes of memory of what is saved.
     #[getter]
     fn nbytes(&self) -> usize {
         self.saved.bytes()
     }
 
+    /// The shape of the output.
     #[getter]
     fn shape(&self) -> (usize, usize) {
         self.shape.into()
     }
 
+    /// The word for the activation.
     #[getter]
     fn activation(&self) -> &'static str {
         self.layer.activation.name()
     }
 
+    /// The elements with a gradient, kept by dropout and not cut by ReLU; None if all have one or no bits were saved.
     #[getter]
     fn mask(&self) -> Result<Option<PyMask>> {
         let mask = self.saved.kept().cloned();

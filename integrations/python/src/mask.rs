@@ -11,7 +11,18 @@ use crate::fault::{Fault, Result};
 use crate::key::PyKey;
 use crate::run::{Work, run};
 
-/// Which elements of an array are kept: one bit an element.
+/// Which elements of an array are kept: one bit an element in row-major order, 1 = kept, and the shape of the array.
+///
+/// Masks compare and can be pickled; `&`, `|`, `^` and `~` combine masks of one shape; `len` is the number of elements;
+/// `numpy.asarray(mask)` is `mask.to_bools()`.
+///
+/// >>> import numpy as np
+/// >>> from elision import Key, Mask
+/// >>> mask = Mask.draw(Key(1), 0.25, (100, 100))
+/// >>> mask.shape, len(mask), mask.nbytes, 7300 < mask.count_kept() < 7700
+/// ((100, 100), 10000, 1256, True)
+/// >>> Mask.from_bools(mask.to_bools()) == mask
+/// True
 #[pyclass(frozen, eq, module = "elision", name = "Mask")]
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct PyMask {
@@ -79,6 +90,11 @@ impl PyMask {
 
 #[pymethods]
 impl PyMask {
+    /// The bits with which `dropout` keeps the elements of an array of that shape.
+    ///
+    /// shape: a number of elements, or a sequence of sizes. offset: the index of the first element.
+    ///
+    /// Raises ValueError (p), OverflowError (sizes, offset), MemoryError.
     #[staticmethod]
     #[pyo3(signature = (key, p, shape, offset = 0))]
     fn draw(
@@ -95,6 +111,13 @@ impl PyMask {
         Ok(Self { mask, shape })
     }
 
+    /// A mask that keeps exactly `kept` elements, each choice of them equally likely.
+    ///
+    /// Raises ValueError if there are not as many.
+    ///
+    /// >>> from elision import Key, Mask
+    /// >>> Mask.draw_exact(Key(1), 30, (10, 10)).count_kept()
+    /// 30
     #[staticmethod]
     fn draw_exact(
         py: Python<'_>,
@@ -110,6 +133,7 @@ impl PyMask {
         Ok(Self { mask, shape })
     }
 
+    /// A mask of shape `[groups, group]` that keeps exactly `kept` of each group.
     #[staticmethod]
     fn draw_exact_in_groups(
         py: Python<'_>,
@@ -126,6 +150,7 @@ impl PyMask {
         Self::of(mask, &[groups, group])
     }
 
+    /// Element i is dropped with probability `rates[i]`, float32, rounded to a multiple of 2**-32.
     #[staticmethod]
     fn draw_rates(
         py: Python<'_>,
@@ -139,6 +164,9 @@ impl PyMask {
         Self::of(mask, rates.shape())
     }
 
+    /// The mask of a bool array of any shape, True = kept.
+    ///
+    /// Raises TypeError for another dtype.
     #[staticmethod]
     fn from_bools(array: &Bound<'_, PyAny>) -> Result<Self> {
         let bools = Input::<bool>::new("array", array)?;
@@ -146,6 +174,9 @@ impl PyMask {
         Self::of(mask, bools.shape())
     }
 
+    /// The mask of packed bytes, the first element in the lowest bit of the first byte.
+    ///
+    /// Raises ValueError if there are not as many bytes as the shape takes.
     #[staticmethod]
     fn from_bytes(bytes: &[u8], shape: Shape) -> Result<Self> {
         let shape = shape.dims()?;
@@ -153,10 +184,12 @@ impl PyMask {
         Ok(Self { mask, shape })
     }
 
+    /// The packed bytes, a bit an element, rounded up.
     fn to_bytes<'py>(&self, py: Python<'py>) -> Bound<'py, PyBytes> {
         PyBytes::new(py, &self.mask.to_bytes())
     }
 
+    /// A new bool array of the mask's shape, True = kept.
     fn to_bools<'py>(&self, py: Python<'py>) -> Result<Bound<'py, PyArrayDyn<bool>>> {
         let bools = PyArray1::from_vec(py, self.mask.to_bools());
         Ok(bools.reshape(self.shape.to_vec())?)
@@ -181,21 +214,25 @@ impl PyMask {
         }
     }
 
+    /// The packed words, a copy: bit i % 64 of word i // 64 is that of element i, uint64.
     #[getter]
     fn words<'py>(&self, py: Python<'py>) -> Bound<'py, PyArray1<u64>> {
         PyArray1::from_slice(py, self.mask.as_words())
     }
 
+    /// The shape of the array that the mask is for.
     #[getter]
     fn shape<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, &self.shape[..])
     }
 
+    /// The bytes of memory of the bits.
     #[getter]
     fn nbytes(&self) -> usize {
         size_of_val(self.mask.as_words())
     }
 
+    /// The number of kept elements.
     fn count_kept(&self) -> usize {
         self.mask.count_kept()
     }
@@ -204,6 +241,9 @@ impl PyMask {
         self.mask.len()
     }
 
+    /// The mask, of one axis, of the elements `start` to `stop` in row-major order.
+    ///
+    /// Raises IndexError if they are not there.
     fn slice(&self, start: usize, stop: usize) -> Result<Self> {
         let mask = self
             .mask
@@ -213,6 +253,7 @@ impl PyMask {
         Self::of(mask, &[len])
     }
 
+    /// The same bits for an array of another shape with as many elements.
     fn reshape(&self, shape: Shape) -> Result<Self> {
         let shape = shape.dims()?;
         if count(&shape)? != self.mask.len() {

@@ -111,7 +111,13 @@ pub(crate) fn limit_ambient() {
         .build_global();
 }
 
-/// A pool of n threads, used within a `with` statement by the calls of the thread that is in it.
+/// A pool of n threads, used within a `with` statement by the calls of the thread that is in it; its threads are started
+/// by the first work that is worth them. The number of threads changes no bit of a result.
+///
+/// >>> import elision
+/// >>> with elision.Threads(2):
+/// ...     elision.get_threads()
+/// 2
 #[pyclass(frozen, module = "elision")]
 pub(crate) struct Threads(Arc<Pool>);
 

@@ -1,11 +1,12 @@
 """What several test modules share."""
 
+import os
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-GOLDEN = Path(__file__).parents[3] / "tests" / "golden"
+GOLDEN = Path(os.environ.get("ELISION_GOLDEN") or Path(__file__).parents[3] / "tests" / "golden")
 
 
 def fnv1a(data: bytes) -> int:

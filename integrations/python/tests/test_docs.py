@@ -19,8 +19,26 @@ def test_examples_of_docstrings(module):
     assert result.failed == 0 and result.attempted > 5
 
 
-@pytest.mark.parametrize("name", [name for name in elision.__all__ if callable(getattr(elision, name))])
-def test_public_names_are_documented(name):
+CLASSES = [elision.Key, elision.Mask, elision.Saved, elision.Threads, elision.use_isa]
+
+
+@pytest.mark.parametrize("owner", CLASSES, ids=lambda c: c.__name__)
+def test_classes_are_documented(owner):
+    documented = {"": inspect.getdoc(owner)} | {
+        name: member.__doc__ for name, member in vars(owner).items() if not name.startswith("_")
+    }
+    parser, runner = doctest.DocTestParser(), doctest.DocTestRunner()
+    for name, text in documented.items():
+        assert text and len(text) > 10, name
+        runner.run(parser.get_doctest(text, {}, name, None, None))
+    assert runner.summarize().failed == 0
+
+
+FUNCTIONS = [name for name in elision.__all__ if inspect.isroutine(getattr(elision, name))]
+
+
+@pytest.mark.parametrize("name", FUNCTIONS)
+def test_functions_are_documented(name):
     assert len(inspect.getdoc(getattr(elision, name)) or "") > 40
 
 
