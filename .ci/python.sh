@@ -11,7 +11,7 @@ env=$PWD/target/python
 command -v cargo-clippy >/dev/null || rustup component add clippy
 command -v rustfmt >/dev/null || rustup component add rustfmt
 [ -x "$env/bin/pip" ] || python3 -m venv "$env"
-export PYO3_PYTHON=$env/bin/python
+export PATH=$env/bin:$PATH PYO3_PYTHON=$env/bin/python
 "$env/bin/pip" install --quiet 'maturin>=1.9,<2' 'numpy>=1.23' pytest hypothesis mypy
 
 cargo fmt --manifest-path $package/Cargo.toml --check

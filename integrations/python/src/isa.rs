@@ -25,7 +25,7 @@ pub(crate) fn chosen() -> Option<Isa> {
 /// >>> with elision.use_isa("scalar"):
 /// ...     elision.isa()
 /// 'scalar'
-#[pyclass(frozen, module = "elision")]
+#[pyclass(frozen, module = "elision", name = "use_isa")]
 pub(crate) struct UseIsa(Isa);
 
 #[pymethods]
@@ -35,7 +35,7 @@ impl UseIsa {
         Ok(Self(name.parse()?))
     }
 
-    /// Its name.
+    /// The name of the instruction set.
     #[getter]
     fn name(&self) -> &'static str {
         self.0.level().name()

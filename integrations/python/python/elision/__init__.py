@@ -23,11 +23,11 @@ from ._native import (
     Mask,
     Saved,
     Threads,
-    UseIsa as use_isa,
     available_isas,
     get_threads,
     isa,
     set_threads,
+    use_isa,
 )
 
 __all__ = [
