@@ -11,8 +11,6 @@ from typing import Any, Sequence, TypeAlias, final
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-__all__: list[str]
-
 _Array: TypeAlias = NDArray[np.float32]
 _Rate: TypeAlias = tuple[float, "Key", int]
 _Place: TypeAlias = str | int | Sequence[int]
