@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# The Python package as a user installs it, in a virtual environment of its own: pytest, mypy, and a wheel.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+export CARGO_TARGET_DIR=$PWD/target
+# The dev profile, which is checked here, takes a fifth of the time of a release build.
+export MATURIN_PEP517_ARGS="--profile dev"
+package=integrations/python
+env=$PWD/target/python
+command -v cargo-clippy >/dev/null || rustup component add clippy
+command -v rustfmt >/dev/null || rustup component add rustfmt
+[ -x "$env/bin/pip" ] || python3 -m venv "$env"
+export PATH=$env/bin:$PATH PYO3_PYTHON=$env/bin/python
+"$env/bin/pip" install --quiet 'maturin>=1.9,<2' 'numpy>=1.23' pytest hypothesis mypy
+
+cargo fmt --manifest-path $package/Cargo.toml --check
+cargo clippy --quiet --locked --manifest-path $package/Cargo.toml -- -D warnings
+# maturin is installed above: a build environment of pip's own would fetch it once more.
+"$env/bin/pip" install --quiet --no-build-isolation --force-reinstall --no-deps ./$package
+
+out=$(mktemp -d)
+trap 'rm -rf "$out"' EXIT
+# Away from the sources, so that the package which was installed is the one that is found.
+cp -r $package/tests $package/README.md $package/pyproject.toml "$out"
+tests=$PWD/$package
+cd "$out"
+ELISION_GOLDEN=$tests/../../tests/golden "$env/bin/python" -m pytest -q -p no:cacheprovider tests | tee log
+echo "skipped: $(grep -oE '[0-9]+ skipped' log | grep -oE '[0-9]+' || echo 0)"
+MYPYPATH="" "$env/bin/mypy" --strict --no-error-summary --cache-dir=/dev/null -p elision
+# The compiled module lists its names, which stubs do not.
+echo 'elision._native.__all__' >allowed
+"$env/bin/python" -m mypy.stubtest elision._native --ignore-disjoint-bases --allowlist allowed
+cd "$tests"
+"$env/bin/maturin" build --quiet --locked --profile dev --out "$out/wheels"
+basename "$out"/wheels/*.whl
+ls "$out"/wheels/*-abi3-*.whl >/dev/null

@@ -1,0 +1,78 @@
+"""The calls on addresses do what those on arrays do, and check what can be checked."""
+
+import numpy as np
+import pytest
+
+import elision
+from elision import Key, Mask, _native
+
+KEY = Key(9).fold_in(2)
+BITS = (KEY.low, KEY.high)
+
+
+def at(array):
+    return array.ctypes.data
+
+
+def test_dropout_and_its_bits():
+    x = np.random.default_rng(1).random(1000, np.float32)
+    y, z, bits = np.empty_like(x), x.copy(), np.zeros(16, np.uint64)
+    want, mask = elision.dropout(x, 0.3, KEY, offset=5, return_mask=True)
+    _native._dropout_ptr(at(x), at(y), 1000, *BITS, 0.3, 5)
+    assert np.array_equal(y, want)
+    _native._dropout_mask_ptr(at(z), at(z), at(bits), 1000, *BITS, 0.3, 5)
+    assert np.array_equal(z, want) and np.array_equal(bits, mask.words)
+    bits[:] = 0
+    _native._mask_ptr(at(bits), 1000, *BITS, 0.3, 5)
+    assert np.array_equal(bits, mask.words)
+    y, z = np.empty_like(x), x.copy()
+    _native._select_ptr(at(x), at(y), at(bits), 1000, 1 / 0.7)
+    _native._select_ptr(at(z), at(z), at(bits), 1000, 1 / 0.7)
+    assert np.array_equal(y, want) and np.array_equal(z, want)
+
+
+def test_groups_and_alpha():
+    x = np.random.default_rng(1).random((4, 5, 6), np.float32)
+    shared, alpha, back = np.empty_like(x), np.empty_like(x), np.empty_like(x)
+    _native._dropout_shared_ptr(at(x), at(shared), x.shape, (4, 5, 1), *BITS, 0.4, 0)
+    assert np.array_equal(shared, elision.dropout(x, 0.4, KEY, where="row"))
+    _native._alpha_dropout_ptr(at(x), at(alpha), x.shape, x.shape, *BITS, 0.4, False)
+    want, mask = elision.alpha_dropout(x, 0.4, KEY)
+    assert np.array_equal(alpha, want)
+    _native._alpha_dropout_ptr(at(x), at(back), x.shape, x.shape, *BITS, 0.4, True)
+    assert np.array_equal(back, elision.alpha_dropout_backward(x, 0.4, mask))
+    _native._alpha_dropout_ptr(at(x), at(alpha), x.shape, (4, 5, 1), *BITS, 0.4, False)
+    assert not Mask.draw(KEY, 0.4, (4, 5)).to_bools()[np.ptp(alpha, axis=2) == 0].any()
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu", "gelu-erf"])
+@pytest.mark.parametrize("save", ["bits", "state"])
+def test_linear(activation, save):
+    rng = np.random.default_rng(2)
+    x, w, bias, g = [rng.standard_normal(shape).astype(np.float32) for shape in [(7, 5), (6, 5), 6, (7, 6)]]
+    y, dx, dw, db = (np.empty_like(a) for a in (g, x, w, bias))
+    rate = (0.3, KEY, 0)
+    saved = _native._linear_ptr((at(x), at(w), at(bias), at(y)), (7, 6, 5), activation, rate, save)
+    want, kept = elision.linear(x, w, bias, activation=activation, p=0.3, key=KEY)
+    assert np.array_equal(y, want)
+    if save == "state" and activation != "gelu-erf":
+        assert saved.nbytes == 0
+        saved = _native._linear_state(activation, rate, (7, 6))
+    _native._linear_backward_ptr((at(g), at(x), at(w), at(y)), (7, 6, 5), saved, (at(dx), at(dw), at(db)))
+    for got, want in zip((dx, dw, db), elision.linear_backward(g, x, w, kept)):
+        assert np.array_equal(got, want)
+
+
+def test_what_can_be_checked():
+    x = np.zeros(100, np.float32)
+    a = at(x)
+    for src, dst, n in [(0, a, 4), (a, 0, 4), (a + 1, a, 4), (a, a + 4, 50), (a, a, 1 << 62), (a, a, (1 << 64) - 1)]:
+        with pytest.raises(ValueError):
+            _native._dropout_ptr(src, dst, n, *BITS, 0.3, 0)
+    with pytest.raises(ValueError, match="bits overlaps"):
+        _native._dropout_mask_ptr(a, a, a + 8, 50, *BITS, 0.3, 0)
+    with pytest.raises(ValueError, match="drop probability"):
+        _native._dropout_ptr(a, a, 100, *BITS, 2.0, 0)
+    with pytest.raises(ValueError, match="overlaps"):
+        _native._linear_ptr((a, a, 0, a), (2, 2, 2), "relu", None, "bits")
+    _native._dropout_ptr(0, 0, 0, *BITS, 0.3, 0)
