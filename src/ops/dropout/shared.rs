@@ -173,7 +173,8 @@ pub fn select_shared_into<'a, 'b>(
 ///
 /// # Errors
 /// [`Error::Broadcast`](crate::Error::Broadcast) if `noise_shape` is not the shape of `x` with some sizes replaced by 1,
-/// [`Error::Overflow`](crate::Error::Overflow) if the dropout's offset plus the number of groups does not fit 64 bits.
+/// [`Error::Overflow`](crate::Error::Overflow) if the dropout's offset plus the number of groups does not fit 64 bits, or the
+/// mask not into memory.
 pub fn dropout_shared<'a>(
     x: impl Into<View<'a>>,
     noise_shape: &[usize],
@@ -181,7 +182,7 @@ pub fn dropout_shared<'a>(
 ) -> Result<(Tensor, Mask)> {
     let x = x.into();
     let groups = check_forward(x, noise_shape, dropout)?.bits();
-    let (mut out, mut mask) = (Tensor::zeros(x.shape())?, Mask::none(groups));
+    let (mut out, mut mask) = (Tensor::zeros(x.shape())?, Mask::try_none(groups)?);
     dropout_shared_into(x, noise_shape, dropout, &mut out, Some(&mut mask))?;
     Ok((out, mask))
 }
