@@ -8,6 +8,9 @@ use super::bytes::Bytes;
 /// Elements that all tensors of a call lie in.
 pub(crate) const MEMORY: usize = 200;
 
+/// Elements of a tensor at most, if they can be counted.
+const MAX_LEN: usize = 1 << 16;
+
 /// A tensor's description: where it begins in the memory, its shape and its strides.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Place {
@@ -58,7 +61,8 @@ impl Place {
 
     fn in_memory(self) -> Option<Self> {
         let inside = match self.span() {
-            Some(span) => self.first + span <= MEMORY,
+            // An axis that repeats can make more elements than there is time for.
+            Some(span) => self.first + span <= MEMORY && self.len() <= Some(MAX_LEN),
             // It must be refused before it is touched.
             None => true,
         };
