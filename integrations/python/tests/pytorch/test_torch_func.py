@@ -1,0 +1,97 @@
+"""The transforms of torch.func, forward-mode differentiation, and several gradients at once."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+import elision.torch as et  # noqa: E402
+from elision import Key  # noqa: E402
+from torch.autograd import forward_ad  # noqa: E402
+from torch.func import grad, jvp, vmap  # noqa: E402
+
+# PyTorch's own, while it loads what its transforms need.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
+
+KEY = Key(3)
+F = torch.nn.functional
+
+
+@pytest.mark.parametrize("patched", [False, True])
+def test_randomness_of_vmap(patched):
+    drop = F.dropout if patched else et.dropout
+    x = torch.ones(4, 300)
+    if patched:
+        et.patch()
+    try:
+        different = vmap(lambda x: drop(x), randomness="different")(x)
+        same = vmap(lambda x: drop(x), randomness="same")(x)
+        with pytest.raises(RuntimeError, match="randomness"):
+            vmap(lambda x: drop(x))(x)
+    finally:
+        et.unpatch()
+    assert len({tuple(row.tolist()) for row in different}) == 4
+    assert len({tuple(row.tolist()) for row in same}) == 1
+    assert set(different.unique().tolist()) == {0.0, 2.0}
+
+
+def test_a_key_under_vmap_is_one_mask_for_all():
+    x = torch.randn(4, 30)
+    x[2, :10] = torch.nan
+    want = torch.stack([et.dropout(row, key=KEY) for row in x])
+    got = vmap(lambda row: et.dropout(row, key=KEY))(x)
+    assert torch.equal(got.nan_to_num(7), want.nan_to_num(7))
+    got = vmap(lambda row: et.dropout(row, key=KEY), in_dims=1, out_dims=1)(x.T.contiguous())
+    assert got.shape == (30, 4) or got.shape == (4, 30)
+
+
+def test_gradients_of_functions():
+    x = torch.randn(30)
+    want = et.dropout(torch.ones(30), key=KEY)
+    assert torch.equal(grad(lambda x: et.dropout(x, key=KEY).sum())(x), want)
+    second = grad(lambda x: grad(lambda x: (et.dropout(x, key=KEY) ** 3).sum())(x).sum())(x)
+    assert torch.allclose(second, 6 * x * want**3)
+    got = vmap(grad(lambda x: et.dropout(x, key=KEY).sum()))(torch.randn(4, 30))
+    assert torch.equal(got, want.expand(4, 30))
+    with et.patch():
+        assert set(grad(lambda x: F.dropout(x).sum())(x).unique().tolist()) == {0.0, 2.0}
+
+
+def test_forward_mode():
+    x, tangent = torch.randn(30), torch.randn(30)
+    want = et.dropout(tangent, key=KEY)
+    for mode in (torch.enable_grad, torch.no_grad):
+        with mode(), forward_ad.dual_level():
+            y = et.dropout(forward_ad.make_dual(x, tangent), key=KEY)
+            assert torch.equal(forward_ad.unpack_dual(y).tangent, want)
+    with et.patch(), forward_ad.dual_level():
+        for drop in (F.dropout, lambda x: torch.dropout(x, 0.5, True), lambda x: F.alpha_dropout(x, 0.5, True)):
+            y, dy = forward_ad.unpack_dual(drop(forward_ad.make_dual(torch.ones(30), torch.ones(30))))
+            assert dy is not None and dy.unique().numel() == 2
+    with et.patch():
+        y, dy = jvp(lambda x: F.dropout(x), (torch.ones(30),), (torch.ones(30),))
+    assert torch.equal(y, dy)
+    y, dy = jvp(lambda x: et.dropout(x, key=KEY), (x,), (tangent,))
+    assert torch.equal(dy, want)
+
+
+@pytest.mark.parametrize("save", ["key", "bits"])
+def test_several_gradients_at_once(save):
+    x = torch.randn(30, requires_grad=True)
+    y = et.dropout(x, key=KEY, save=save)
+    g = torch.randn(5, 30)
+    if save == "bits":
+        with pytest.raises(RuntimeError):
+            torch.autograd.grad(y, x, g, is_grads_batched=True)
+        return
+    (dx,) = torch.autograd.grad(y, x, g, is_grads_batched=True)
+    assert torch.equal(dx, torch.stack([et.dropout(row, key=KEY) for row in g]))
+
+
+def test_modes_see_what_happens():
+    from torch.fx.experimental.proxy_tensor import make_fx
+
+    with et.patch():
+        graph = make_fx(lambda x: F.dropout(x))(torch.ones(50))
+    assert not torch.equal(graph(torch.ones(50)), graph(torch.ones(50)))
+    with torch.device("cpu"), et.patch():
+        assert set(F.dropout(torch.ones(90)).unique().tolist()) == {0.0, 2.0}
