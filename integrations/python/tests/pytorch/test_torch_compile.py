@@ -72,3 +72,12 @@ def test_what_is_left_to_pytorch_compiled(backend):
         assert set(f(torch.ones(200, dtype=torch.float64)).unique().tolist()) == {1.0, 3.0}
     fused = torch.compile(et.LinearReluDropout(9, 7), backend=backend, fullgraph=True)
     fused(torch.randn(5, 9)).sum().backward()
+
+
+def test_what_was_compiled_follows_the_patch():
+    f = torch.compile(lambda x: F.dropout(x), backend="eager")
+    x = torch.full((200,), torch.nan)
+    assert f(x).isnan().all()
+    with et.patch():
+        assert (f(x) == 0).any(), "a dropped NaN is zero"
+    assert f(x).isnan().all()

@@ -191,7 +191,36 @@ def test_what_is_left_to_pytorch():
             F.dropout(torch.ones(3, requires_grad=True), inplace=True)
 
 
-def test_gradient_by_sparse_and_functions_of_functions():
+@pytest.mark.filterwarnings("ignore:Named tensors", "ignore:The PyTorch API of nested tensors")
+def test_tensors_of_other_kinds():
+    dense = torch.ones(20, 30)
+    with et.patch():
+        with pytest.raises(NotImplementedError, match="MkldnnCPU"):
+            F.dropout(dense.to_mkldnn())
+        sparse = F.dropout(dense.to_sparse(), training=False)
+        assert sparse.is_sparse and torch.equal(sparse.to_dense(), dense)
+        nested = torch.nested.nested_tensor([dense, dense[:5]], layout=torch.jagged)
+        assert set(F.dropout(nested).values().unique().tolist()) == {0.0, 2.0}
+        named = F.dropout(dense.refine_names("a", "b"))
+        assert named.names == ("a", "b") and set(named.rename(None).unique().tolist()) == {0.0, 2.0}
+
+
+def test_attention():
+    q = torch.randn(2, 4, 10, 8, requires_grad=True)
+
+    def attend():
+        torch.manual_seed(3)
+        return F.scaled_dot_product_attention(q, q, q, dropout_p=0.5)
+
+    stock = attend()
+    with et.patch():
+        first = attend()
+        assert torch.equal(attend(), first) and not torch.equal(first, stock)
+        first.sum().backward()
+    assert q.grad.isfinite().all()
+
+
+def test_a_subclass_sees_pytorchs_function():
     class Logged(torch.Tensor):
         seen = []
 

@@ -87,6 +87,8 @@ def _stock_native(x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tens
 
 def native_dropout_backward(g: Tensor, mask: Tensor, scale: float) -> Tensor:
     """`aten::native_dropout_backward`: zeros where the mask is False, whatever g is there."""
+    if not plain(g):
+        return g * (mask.type_as(g) * scale)
     return torch.where(mask, g * scale, torch.zeros((), dtype=g.dtype))
 
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor, is_grad_enabled
+from torch._C import _are_functorch_transforms_active
 from torch.autograd import forward_ad
 
 from .. import Key
@@ -13,7 +14,7 @@ from ._elementwise import FromBits, apply, apply_, dropped, dropped_
 from ._groups import Groups, grouped
 from ._key import BOUND, NUMBERS, as_tensor, draw, halves
 from ._ops import Transformed, op
-from ._tensors import plain, transformed
+from ._tensors import plain
 
 Save = Literal["key", "bits"]
 
@@ -134,7 +135,8 @@ def _elsewhere(x: Tensor, p: float, inplace: bool, key: Key | None) -> Tensor:
     if key is None:
         return stock(x, p, True, inplace)
     numbers = as_tensor(key.low, key.high)
-    y: Tensor = Transformed.apply(x, numbers, p) if transformed() else op(x, numbers, p)
+    operator = Transformed.apply if _are_functorch_transforms_active() else op
+    y: Tensor = operator(x, numbers, p)
     return x.copy_(y) if inplace else y
 
 

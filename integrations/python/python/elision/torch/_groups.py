@@ -26,9 +26,10 @@ class Groups(NamedTuple):
 
 def _extents(y: Tensor, channels: bool) -> tuple[list[int], list[int]]:
     """The shape of a dense tensor in the order of its memory, and that of the decisions, neighbours merged."""
-    order = sorted(range(y.dim()), key=lambda d: -y.stride(d))
-    shape, noise, before = [], [], None
-    for d in order:
+    steps, before = y.stride(), None
+    shape: list[int] = []
+    noise: list[int] = []
+    for d in sorted(range(y.dim()), key=lambda d: -steps[d]):
         size, own = y.shape[d], not channels or d < 2
         if own == before:
             shape[-1] *= size

@@ -39,7 +39,7 @@ class _Fused(Function):
         y = x.new_empty((m, n))
         needed = any(ctx.needs_input_grad)
         bias = None if bias is None else bias.contiguous()
-        at = x.data_ptr(), w.data_ptr(), 0 if bias is None else bias.data_ptr(), y.data_ptr()
+        at = x.data_ptr(), w.data_ptr(), _address(bias), y.data_ptr()
         saved = _native._linear_ptr(at, (m, n, k), activation, rate, _saves(activation, needed))
         if needed:
             from_output = activation in _FROM_OUTPUT
@@ -59,10 +59,14 @@ class _Fused(Function):
         if saved is None:
             saved = _native._linear_state(activation, rate, (m, n))
         grads = [torch.empty_like(t) if want else None for t, want in zip((x, w, bias), wanted)]
-        inputs = g.data_ptr(), x.data_ptr(), w.data_ptr(), 0 if y is None else y.data_ptr()
-        outputs = tuple(0 if grad is None else grad.data_ptr() for grad in grads)
+        inputs = g.data_ptr(), x.data_ptr(), w.data_ptr(), _address(y)
+        outputs = _address(grads[0]), _address(grads[1]), _address(grads[2])
         _native._linear_backward_ptr(inputs, (m, n, k), saved, outputs)
         return *grads, None, None
+
+
+def _address(x: Tensor | None) -> int:
+    return 0 if x is None else x.data_ptr()
 
 
 def _saves(activation: str, needed: bool) -> str:
@@ -73,12 +77,11 @@ def _saves(activation: str, needed: bool) -> str:
 def _differentiable(ctx: Any, g: Tensor, inputs: tuple[Tensor, Tensor, Tensor | None]) -> list[Tensor | None]:
     """The gradients by the layer in parts, which can be differentiated again."""
     activation, rate, _ = ctx.layer
-    wanted = [want for want in ctx.needs_input_grad[:3]]
+    wanted = ctx.needs_input_grad[:3]
+    leaves = [t for t, want in zip(inputs, wanted) if want and t is not None]
     with torch.enable_grad():
         y = _in_parts(*inputs, activation, rate)
-        grads = iter(
-            torch.autograd.grad(y, [t for t, want in zip(inputs, wanted) if want], g, create_graph=True)
-        )
+        grads = iter(torch.autograd.grad(y, leaves, g, create_graph=True))
     return [next(grads) if want else None for want in wanted]
 
 

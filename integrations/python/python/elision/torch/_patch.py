@@ -118,7 +118,7 @@ def patch() -> Patch:
 
     Calling it twice does no more than calling it once. `with patch():` ends with the statement, unless it was called
     before; such statements nest. Call it while no other thread is within PyTorch: PyTorch changes its table of kernels
-    without a lock. Functions that `torch.compile` compiled before stay as they are.
+    without a lock. What `torch.compile` compiled before is compiled anew when it is called.
 
     >>> import torch
     >>> with patch():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 from torch._C import (
-    _are_functorch_transforms_active as transformed,
+    _are_functorch_transforms_active,
     _dispatch_keys,
     _get_tracing_state,
     _is_torch_function_mode_enabled,
@@ -36,7 +36,7 @@ def plain(x: Tensor) -> bool:
     return (
         type(x) in _TYPES
         and x.dtype in _DTYPES
-        and not transformed()
+        and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
         and not _is_torch_function_mode_enabled()
         and _get_tracing_state() is None
