@@ -134,8 +134,10 @@ def test_subclasses_are_left_to_pytorch():
 def test_a_tensor_that_is_negated_when_it_is_read():
     x = torch._neg_view(torch.ones(10))
     assert (et.dropout(x, 0.5) <= 0).all()
-    y = et.dropout(torch.ones(8, requires_grad=True), 0.5, key=KEY)
+    x = torch.ones(8, requires_grad=True)
+    y = et.dropout(x, 0.5, key=KEY)
     y.backward(torch._neg_view(torch.ones(8)))
+    assert torch.equal(x.grad, -y)
 
 
 def test_in_place():
@@ -176,6 +178,16 @@ def test_without_gradients(mode):
         y = et.dropout(x, 0.5, key=KEY)
         z = et.dropout(y.clone(), 0.5, inplace=True)
     assert not y.requires_grad and torch.equal(y, reference(x, 0.5)) and z.shape == y.shape
+
+
+def test_gradients_are_not_copied():
+    x, w = torch.randn(4, 5, requires_grad=True), torch.randn(6, 5, requires_grad=True)
+    places = []
+    for leaf in (x, w):
+        leaf.register_hook(lambda g: places.append(g.data_ptr()))
+    et.dropout(x).sum().backward()
+    et.linear_relu_dropout(x.detach(), w).sum().backward()
+    assert places == [x.grad.data_ptr(), w.grad.data_ptr()]
 
 
 def test_many_dimensions():

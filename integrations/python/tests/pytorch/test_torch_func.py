@@ -74,17 +74,50 @@ def test_forward_mode():
     assert torch.equal(dy, want)
 
 
-@pytest.mark.parametrize("save", ["key", "bits"])
-def test_several_gradients_at_once(save):
-    x = torch.randn(30, requires_grad=True)
-    y = et.dropout(x, key=KEY, save=save)
-    g = torch.randn(5, 30)
-    if save == "bits":
-        with pytest.raises(RuntimeError):
-            torch.autograd.grad(y, x, g, is_grads_batched=True)
-        return
-    (dx,) = torch.autograd.grad(y, x, g, is_grads_batched=True)
-    assert torch.equal(dx, torch.stack([et.dropout(row, key=KEY) for row in g]))
+LAYOUTS = {
+    "contiguous": lambda: torch.randn(5, 6, 7),
+    "transposed": lambda: torch.randn(7, 5, 6).permute(1, 2, 0),
+    "with gaps": lambda: torch.randn(5, 14, 6)[:, ::2].transpose(1, 2),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_several_gradients_at_once(layout):
+    x = LAYOUTS[layout]().requires_grad_()
+    y = et.dropout(x)
+    g = torch.randn(4, *x.shape)
+    want = torch.stack([torch.autograd.grad(y, x, row, retain_graph=True)[0] for row in g])
+    (dx,) = torch.autograd.grad(y, x, g, is_grads_batched=True, retain_graph=True)
+    assert torch.equal(dx, want)
+    with torch.device("cpu"):
+        assert torch.equal(torch.autograd.grad(y, x, g[0])[0], want[0])
+
+
+def test_several_gradients_at_once_of_a_layer():
+    x, w = torch.randn(5, 6, requires_grad=True), torch.randn(7, 6, requires_grad=True)
+    y = et.linear_relu_dropout(x, w)
+    g = torch.randn(4, 5, 7)
+    want = torch.stack([torch.autograd.grad(y, w, row, retain_graph=True)[0] for row in g])
+    (dw,) = torch.autograd.grad(y, w, g, is_grads_batched=True)
+    torch.testing.assert_close(dw, want, rtol=1e-4, atol=1e-4)
+
+
+OTHERS = {
+    "bits": lambda x: et.dropout(x, save="bits"),
+    "channels": lambda x: et.dropout2d(x),
+    "alpha": lambda x: et.alpha_dropout(x),
+}
+
+
+@pytest.mark.parametrize("name", OTHERS)
+def test_gradients_of_other_kinds(name):
+    x = torch.ones(2, 3, 4, 5, requires_grad=True)
+    y = OTHERS[name](x)
+    with pytest.raises(NotImplementedError, match="is_grads_batched"):
+        torch.autograd.grad(y, x, torch.ones(4, 2, 3, 4, 5), is_grads_batched=True, retain_graph=True)
+    (want,) = torch.autograd.grad(y, x, -torch.ones_like(x), retain_graph=True)
+    (dx,) = torch.autograd.grad(y, x, torch._neg_view(torch.ones_like(x)))
+    assert torch.equal(dx, want)
 
 
 def test_modes_see_what_happens():

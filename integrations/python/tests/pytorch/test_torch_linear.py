@@ -93,6 +93,16 @@ def test_what_is_computed_in_parts():
     assert many.shape == (3, 6, 7)
 
 
+def test_autocast_chooses_the_dtype():
+    layer = et.LinearReluDropout(9, 7, p=0.5)
+    x = torch.randn(5, 9)
+    with torch.autocast("cpu"):
+        y = layer(x)
+        assert y.dtype is torch.bfloat16
+    y.sum().backward()
+    assert layer.weight.grad.dtype is torch.float32
+
+
 def test_operands_that_are_not_contiguous():
     x, w = torch.randn(9, 6, requires_grad=True), torch.randn(9, 7, requires_grad=True)
     y = et.linear(x.T, w.T, activation="relu", p=0.4, key=KEY)

@@ -191,7 +191,7 @@ def test_what_is_left_to_pytorch():
             F.dropout(torch.ones(3, requires_grad=True), inplace=True)
 
 
-@pytest.mark.filterwarnings("ignore:Named tensors", "ignore:The PyTorch API of nested tensors")
+@pytest.mark.filterwarnings("ignore:The PyTorch API of nested tensors")
 def test_tensors_of_other_kinds():
     dense = torch.ones(20, 30)
     with et.patch():
@@ -201,8 +201,6 @@ def test_tensors_of_other_kinds():
         assert sparse.is_sparse and torch.equal(sparse.to_dense(), dense)
         nested = torch.nested.nested_tensor([dense, dense[:5]], layout=torch.jagged)
         assert set(F.dropout(nested).values().unique().tolist()) == {0.0, 2.0}
-        named = F.dropout(dense.refine_names("a", "b"))
-        assert named.names == ("a", "b") and set(named.rename(None).unique().tolist()) == {0.0, 2.0}
 
 
 def test_attention():

@@ -15,7 +15,7 @@ from torch.autograd import Function
 from .. import _native
 from .._native import _dropout_ptr
 from ._key import as_tensor
-from ._tensors import finished, laid_out, plain, staged, strides
+from ._tensors import finished, laid_out, memory_order, plain, staged, strides
 
 _empty_like = torch.empty_like
 _float32 = torch.float32
@@ -82,7 +82,12 @@ def _differentiable(ctx: Any, g: Tensor) -> Tensor:
     if plain(g):
         return apply(laid_out(g, stride), p, low, high)
     # Several gradients at once, as vmap gives them, or a tensor of another kind.
-    return torch.ops.elision.dropout(g, as_tensor(low, high), p)
+    key = as_tensor(low, high)
+    if stride is None:
+        return torch.ops.elision.dropout(g, key, p)
+    order = memory_order(stride)
+    back = sorted(range(len(order)), key=order.__getitem__)
+    return torch.ops.elision.dropout(g.permute(order), key, p).permute(back)
 
 
 # What `FromKey.apply` comes to outside of the transforms of torch.func, without its search for them.
@@ -96,7 +101,7 @@ class FromBits(Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, p: float, low: int, high: int) -> Tensor:
         n = x.numel()
-        bits = torch.empty((n + 63) // 64, dtype=torch.int64)
+        bits = x.new_empty((n + 63) // 64, dtype=torch.int64)
         x, z, y = staged(x, None)
         _native._dropout_mask_ptr(x.data_ptr(), z.data_ptr(), bits.data_ptr(), n, low, high, p, 0)
         ctx.save_for_backward(bits)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.autograd import Function
 
 from .._native import _alpha_dropout_ptr, _dropout_shared_ptr
-from ._tensors import finished, laid_out, staged, strides
+from ._tensors import finished, laid_out, memory_order, staged, strides
 
 
 class Groups(NamedTuple):
@@ -26,10 +26,10 @@ class Groups(NamedTuple):
 
 def _extents(y: Tensor, channels: bool) -> tuple[list[int], list[int]]:
     """The shape of a dense tensor in the order of its memory, and that of the decisions, neighbours merged."""
-    steps, before = y.stride(), None
     shape: list[int] = []
     noise: list[int] = []
-    for d in sorted(range(y.dim()), key=lambda d: -steps[d]):
+    before = None
+    for d in memory_order(y.stride()):
         size, own = y.shape[d], not channels or d < 2
         if own == before:
             shape[-1] *= size

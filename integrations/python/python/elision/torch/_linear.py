@@ -109,7 +109,7 @@ def linear(
     For "identity" and "relu" the backward pass keeps x, w and the output alone; for the others, what their derivative
     needs beside them.
 
-    Other dtypes, devices and kinds of tensors, and what `torch.compile`, a transform or a mode sees, are computed by
+    Other dtypes, devices and kinds of tensors, and what autocast, `torch.compile`, a transform or a mode sees, are computed by
     PyTorch's functions, with `elision.torch.dropout` behind them.
 
     >>> import torch
@@ -142,6 +142,7 @@ def _fits(x: Tensor, w: Tensor, bias: Tensor | None) -> bool:
     return (
         all(plain(t) and t.dtype is torch.float32 for t in tensors)
         and torch.autograd.forward_ad._current_level < 0
+        and not torch.is_autocast_enabled("cpu")
         and x.dim() >= 1
         and w.dim() == 2
         and x.shape[-1] == w.shape[1]

@@ -98,6 +98,7 @@ class Patch:
             if self._first:
                 # The call that made this patched for the sake of the statement alone.
                 _state.asked = self._first = False
+            _state.settle()
         return self
 
     def __exit__(

@@ -17,7 +17,7 @@ _DTYPES = frozenset([torch.float32, torch.bfloat16])
 
 
 def _ordinary_keys() -> frozenset[int]:
-    """The dispatch keys of tensors of the CPU that are nothing more: not sparse, negated, batched or named."""
+    """The dispatch keys of tensors of the CPU that are nothing more: not sparse, negated or batched."""
     with torch.inference_mode(False):
         usual = torch.empty(0, device="cpu")
     with torch.inference_mode():
@@ -51,11 +51,30 @@ def strides(y: Tensor) -> tuple[int, ...] | None:
 
 def laid_out(g: Tensor, stride: tuple[int, ...] | None) -> Tensor:
     """g, or a copy of it, in the memory order of the tensor that had those strides."""
+    if not plain(g):
+        g = _materialized(g)
     if stride is None:
         return g.contiguous()
     if g.stride() == stride:
         return g
-    return torch.empty_strided(g.shape, stride, dtype=g.dtype).copy_(g)
+    return g.new_empty_strided(g.shape, stride).copy_(g)
+
+
+def _materialized(g: Tensor) -> Tensor:
+    """An ordinary copy of a gradient that is, for example, negated when it is read."""
+    copy = g.clone()
+    known = type(copy) in _TYPES and _dispatch_keys(copy).raw_repr() in _KEYS
+    if not known or _are_functorch_transforms_active():
+        raise NotImplementedError(
+            f"a gradient that is no ordinary tensor, but a {type(g).__name__}, or one of is_grads_batched: "
+            "only dropout of elements that keeps the key takes those"
+        )
+    return copy
+
+
+def memory_order(stride: tuple[int, ...]) -> list[int]:
+    """The dimensions of a dense tensor that has those strides, from the outermost in memory."""
+    return sorted(range(len(stride)), key=lambda d: -stride[d])
 
 
 def staged(x: Tensor, out: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
