@@ -8,11 +8,16 @@ import elision.torch as et  # noqa: E402
 from elision import Key  # noqa: E402
 from torch.autograd import forward_ad  # noqa: E402
 from torch.func import grad, jvp, vmap  # noqa: E402
+from torch.fx.experimental.proxy_tensor import make_fx  # noqa: E402
+from torch.overrides import TorchFunctionMode  # noqa: E402
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
+from torch.utils.flop_counter import FlopCounterMode  # noqa: E402
 
 # PyTorch's own, while it loads what its transforms need.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 KEY = Key(3)
+STOCK = torch.nn.functional.dropout
 F = torch.nn.functional
 
 
@@ -120,9 +125,55 @@ def test_gradients_of_other_kinds(name):
     assert torch.equal(dx, want)
 
 
-def test_modes_see_what_happens():
-    from torch.fx.experimental.proxy_tensor import make_fx
+def test_a_tensor_from_outside_of_vmap():
+    x = torch.ones(300)
+    with et.patch():
+        for drop in (F.dropout, lambda x: torch.dropout(x, 0.5, True)):
+            rows = vmap(lambda y: drop(x) + y, randomness="different")(torch.zeros(4, 1))
+            assert len({tuple(row.tolist()) for row in rows}) == 4
 
+
+def test_modes_see_what_happens():
+    seen = []
+
+    class Functions(TorchFunctionMode):
+        def __torch_function__(self, function, types, args=(), kwargs=None):
+            seen.append(function)
+            return function(*args, **(kwargs or {}))
+
+    class Operators(TorchDispatchMode):
+        def __torch_dispatch__(self, function, types, args=(), kwargs=None):
+            seen.append(function)
+            return function(*args, **(kwargs or {}))
+
+    x, stock = torch.ones(90), F.dropout
+    with et.patch():
+        with Functions():
+            F.dropout(x)
+        assert seen[0] is stock
+        for drop in (F.dropout, et.dropout, lambda x: F.dropout(x + 0, inplace=True)):
+            seen.clear()
+            with Operators():
+                drop(x)
+            assert torch.ops.elision.dropout.default in seen
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_a_mode_changes_no_mask(layout):
+    x = LAYOUTS[layout]()
+
+    def masks():
+        torch.manual_seed(2)
+        return [F.dropout(x), F.dropout(x + 0, inplace=True), et.dropout(x), STOCK(x)]
+
+    with et.patch():
+        want = masks()
+        with FlopCounterMode(display=False):
+            got = masks()
+    assert all(torch.equal(a, b) for a, b in zip(got, want))
+
+
+def test_traced_graphs_draw_anew():
     with et.patch():
         graph = make_fx(lambda x: F.dropout(x))(torch.ones(50))
     assert not torch.equal(graph(torch.ones(50)), graph(torch.ones(50)))

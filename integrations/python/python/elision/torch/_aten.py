@@ -11,11 +11,11 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from .. import Key, Mask
-from ._dropout import trained, trained_, writable
+from ._dropout import shown, trained, trained_, writable
 from ._elementwise import dropped, dropped_
 from ._groups import Groups, grouped
 from ._key import draw
-from ._tensors import plain
+from ._tensors import plain, watched
 
 aten = torch.ops.aten
 _COMPOSITE = torch._C.DispatchKey.CompositeImplicitAutograd
@@ -31,14 +31,20 @@ def _stock(op: Any, x: Tensor, p: float, train: bool) -> Tensor:
 
 
 def _dropout(x: Tensor, p: float, train: bool, autograd: bool) -> Tensor:
-    if train and 0.0 < p <= 1.0 and plain(x) and x.numel():
-        return trained(x, p) if autograd else dropped(x, p, *draw())
+    if train and 0.0 < p <= 1.0 and x.numel():
+        if plain(x):
+            return trained(x, p) if autograd else dropped(x, p, *draw())
+        if watched(x):
+            return shown(x, p)
     return _stock(aten.dropout.default, x, p, train)
 
 
 def _dropout_(x: Tensor, p: float, train: bool, autograd: bool) -> Tensor:
-    if train and 0.0 < p <= 1.0 and plain(x) and x.numel() and writable(x):
-        return trained_(x, p) if autograd else dropped_(x, p, *draw())
+    if train and 0.0 < p <= 1.0 and x.numel():
+        if plain(x) and writable(x):
+            return trained_(x, p) if autograd else dropped_(x, p, *draw())
+        if watched(x):
+            return x.copy_(shown(x, p))
     return _stock(aten.dropout_.default, x, p, train)
 
 

@@ -10,11 +10,11 @@ from torch._C import _are_functorch_transforms_active
 from torch.autograd import forward_ad
 
 from .. import Key
-from ._elementwise import FromBits, apply, apply_, dropped, dropped_
+from ._elementwise import FromBits, apply, apply_, by_operator, dropped, dropped_
 from ._groups import Groups, grouped
 from ._key import BOUND, NUMBERS, as_tensor, draw, halves
 from ._ops import Transformed, op
-from ._tensors import plain
+from ._tensors import plain, strides, watched
 
 Save = Literal["key", "bits"]
 
@@ -91,6 +91,12 @@ def trained_(x: Tensor, p: float) -> Tensor:
     return _in_place(x, p, *draw())
 
 
+def shown(x: Tensor, p: float) -> Tensor:
+    """What `trained` does, as operators which a mode of dispatch sees. The key is the same, too."""
+    key = torch.empty(NUMBERS, dtype=torch.int64, device="cpu").random_()
+    return by_operator(x, key, p, strides(torch.empty_like(x)))
+
+
 def writable(x: Tensor) -> bool:
     """Whether an ordinary tensor can be overwritten here: dense, and no leaf or view whose history PyTorch guards."""
     if forward_ad._current_level >= 0 or (not x.is_contiguous() and x.stride() != torch.empty_like(x).stride()):
@@ -133,7 +139,9 @@ def _dropout(x: Tensor, p: float, inplace: bool, key: Key | None, save: str) -> 
 def _elsewhere(x: Tensor, p: float, inplace: bool, key: Key | None) -> Tensor:
     """Dropout of a tensor that is not worked on here, or not seen as it is."""
     if key is None:
-        return stock(x, p, True, inplace)
+        if not watched(x):
+            return stock(x, p, True, inplace)
+        return x.copy_(shown(x, p)) if inplace else shown(x, p)
     numbers = as_tensor(key.low, key.high)
     operator = Transformed.apply if _are_functorch_transforms_active() else op
     y: Tensor = operator(x, numbers, p)

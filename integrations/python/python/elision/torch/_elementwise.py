@@ -82,12 +82,17 @@ def _differentiable(ctx: Any, g: Tensor) -> Tensor:
     if plain(g):
         return apply(laid_out(g, stride), p, low, high)
     # Several gradients at once, as vmap gives them, or a tensor of another kind.
-    key = as_tensor(low, high)
+    return by_operator(g, as_tensor(low, high), p, stride)
+
+
+def by_operator(x: Tensor, key: Tensor, p: float, stride: tuple[int, ...] | None) -> Tensor:
+    """The operator, with the elements counted in the memory order of a dense tensor that has those strides."""
+    operator = torch.ops.elision.dropout.default
     if stride is None:
-        return torch.ops.elision.dropout(g, key, p)
+        return operator(x, key, p)
     order = memory_order(stride)
     back = sorted(range(len(order)), key=order.__getitem__)
-    return torch.ops.elision.dropout(g.permute(order), key, p).permute(back)
+    return operator(x.permute(order), key, p).permute(back)
 
 
 # What `FromKey.apply` comes to outside of the transforms of torch.func, without its search for them.

@@ -35,10 +35,24 @@ def plain(x: Tensor) -> bool:
     """
     return (
         type(x) in _TYPES
+        # First, since such a mode sees the attributes of x being read.
+        and not _is_torch_function_mode_enabled()
         and x.dtype in _DTYPES
         and not _are_functorch_transforms_active()
         and not _len_torch_dispatch_stack()
+        and _get_tracing_state() is None
+        and _dispatch_keys(x).raw_repr() in _KEYS
+    )
+
+
+def watched(x: Tensor) -> bool:
+    """Whether x is such a tensor, and what watches is a mode of dispatch, which sees operators of any library."""
+    return (
+        _len_torch_dispatch_stack() > 0
+        and type(x) in _TYPES
         and not _is_torch_function_mode_enabled()
+        and x.dtype in _DTYPES
+        and not _are_functorch_transforms_active()
         and _get_tracing_state() is None
         and _dispatch_keys(x).raw_repr() in _KEYS
     )
