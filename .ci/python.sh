@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # The Python package as a user installs it, in a virtual environment of its own: pytest, mypy, and a wheel.
+# WITH_TORCH=1 installs PyTorch, too, without which the tests of elision.torch are skipped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -13,6 +14,7 @@ command -v rustfmt >/dev/null || rustup component add rustfmt
 [ -x "$env/bin/pip" ] || python3 -m venv "$env"
 export PATH=$env/bin:$PATH PYO3_PYTHON=$env/bin/python
 "$env/bin/pip" install --quiet 'maturin>=1.9,<2' 'numpy>=1.23' pytest hypothesis mypy
+if [ -n "${WITH_TORCH:-}" ]; then "$env/bin/pip" install --quiet torch==2.13.0; fi
 
 cargo fmt --manifest-path $package/Cargo.toml --check
 cargo clippy --quiet --locked --manifest-path $package/Cargo.toml -- -D warnings
@@ -22,7 +24,7 @@ cargo clippy --quiet --locked --manifest-path $package/Cargo.toml -- -D warnings
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 # Away from the sources, so that the package which was installed is the one that is found.
-cp -r $package/tests $package/README.md $package/pyproject.toml "$out"
+cp -r $package/tests $package/README.md $package/TORCH.md $package/pyproject.toml "$out"
 tests=$PWD/$package
 cd "$out"
 ELISION_GOLDEN=$tests/../../tests/golden "$env/bin/python" -m pytest -q -p no:cacheprovider tests | tee log

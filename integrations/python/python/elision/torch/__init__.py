@@ -1,0 +1,42 @@
+"""elision for PyTorch on the CPU: dropout that costs nothing, as functions, as modules, and under PyTorch's own.
+
+>>> import torch, elision.torch
+>>> with elision.torch.patch():
+...     y = torch.nn.functional.dropout(torch.ones(1000), 0.1)
+"""
+
+from ._dropout import Save, alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
+from ._linear import linear, linear_gelu_dropout, linear_relu_dropout
+from ._patch import Patch, patch, patched, unpatch
+from .modules import (
+    AlphaDropout,
+    Dropout,
+    Dropout1d,
+    Dropout2d,
+    Dropout3d,
+    LinearGeluDropout,
+    LinearReluDropout,
+)
+
+__all__ = [
+    "AlphaDropout",
+    "Dropout",
+    "Dropout1d",
+    "Dropout2d",
+    "Dropout3d",
+    "LinearGeluDropout",
+    "LinearReluDropout",
+    "Patch",
+    "Save",
+    "alpha_dropout",
+    "dropout",
+    "dropout1d",
+    "dropout2d",
+    "dropout3d",
+    "linear",
+    "linear_gelu_dropout",
+    "linear_relu_dropout",
+    "patch",
+    "patched",
+    "unpatch",
+]

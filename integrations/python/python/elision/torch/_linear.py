@@ -1,0 +1,174 @@
+"""A linear layer, its activation and its dropout in one product, for autograd."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+from torch.autograd import Function
+
+from .. import Activation, Key, _native
+from ._dropout import check_rate, dropout
+from ._key import draw
+from ._tensors import plain
+
+Approximate = Literal["none", "tanh"]
+
+# The activations whose backward pass reads the output, so that nothing else need be kept.
+_FROM_OUTPUT = frozenset(["identity", "relu"])
+_ACTIVATIONS = {
+    "identity": lambda z: z,
+    "relu": F.relu,
+    "gelu": lambda z: F.gelu(z, approximate="tanh"),
+    "gelu-erf": F.gelu,
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+}
+
+
+class _Fused(Function):
+    """A layer on `[m, k]`, which keeps the output, or the bits and sums that its activation needs."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, bias: Tensor | None, activation: Activation, rate: Any) -> Tensor:
+        x, w = x.contiguous(), w.contiguous()
+        m, k = x.shape
+        n = w.shape[0]
+        y = x.new_empty((m, n))
+        needed = any(ctx.needs_input_grad)
+        bias = None if bias is None else bias.contiguous()
+        at = x.data_ptr(), w.data_ptr(), _address(bias), y.data_ptr()
+        saved = _native._linear_ptr(at, (m, n, k), activation, rate, _saves(activation, needed))
+        if needed:
+            from_output = activation in _FROM_OUTPUT
+            ctx.save_for_backward(x, w, bias, y if from_output else None)
+            ctx.layer = activation, rate, None if from_output else saved
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, w, bias, y = ctx.saved_tensors
+        wanted = ctx.needs_input_grad[:3]
+        if torch.is_grad_enabled() or not plain(g):
+            return *_differentiable(ctx, g, (x, w, bias)), None, None
+        activation, rate, saved = ctx.layer
+        g = g.contiguous()
+        (m, k), n = x.shape, w.shape[0]
+        if saved is None:
+            saved = _native._linear_state(activation, rate, (m, n))
+        grads = [torch.empty_like(t) if want else None for t, want in zip((x, w, bias), wanted)]
+        inputs = g.data_ptr(), x.data_ptr(), w.data_ptr(), _address(y)
+        outputs = _address(grads[0]), _address(grads[1]), _address(grads[2])
+        _native._linear_backward_ptr(inputs, (m, n, k), saved, outputs)
+        return *grads, None, None
+
+
+def _address(x: Tensor | None) -> int:
+    return 0 if x is None else x.data_ptr()
+
+
+def _saves(activation: str, needed: bool) -> str:
+    """What the forward pass returns for the backward pass: sums, unless the output says it all."""
+    return "state" if needed and activation not in _FROM_OUTPUT else "nothing"
+
+
+def _differentiable(ctx: Any, g: Tensor, inputs: tuple[Tensor, Tensor, Tensor | None]) -> list[Tensor | None]:
+    """The gradients by the layer in parts, which can be differentiated again."""
+    activation, rate, _ = ctx.layer
+    wanted = ctx.needs_input_grad[:3]
+    leaves = [t for t, want in zip(inputs, wanted) if want and t is not None]
+    with torch.enable_grad():
+        y = _in_parts(*inputs, activation, rate)
+        grads = iter(torch.autograd.grad(y, leaves, g, create_graph=True))
+    return [next(grads) if want else None for want in wanted]
+
+
+def _in_parts(x: Tensor, w: Tensor, bias: Tensor | None, activation: Activation, rate: Any) -> Tensor:
+    y = _ACTIVATIONS[activation](F.linear(x, w, bias))
+    return y if rate is None else dropout(y, rate[0], key=rate[1])
+
+
+def linear(
+    x: Tensor,
+    w: Tensor,
+    bias: Tensor | None = None,
+    *,
+    activation: Activation = "identity",
+    p: float = 0.0,
+    training: bool = True,
+    key: Key | None = None,
+) -> Tensor:
+    """`dropout(activation(x @ w.T + bias))` in one product, for training.
+
+    x: float32, `[..., k]`. w: float32, `[n, k]`. bias: float32, `[n]`. The output is `[..., n]`.
+    activation: "identity", "relu", "gelu" (the tanh form), "gelu-erf" (PyTorch's own), "tanh" or "sigmoid".
+    p, training, key: as in `dropout`; without a key, one is drawn from PyTorch's default generator.
+
+    For "identity" and "relu" the backward pass keeps x, w and the output alone; for the others, what their derivative
+    needs beside them.
+
+    Other dtypes, devices and kinds of tensors, and what autocast, `torch.compile`, a transform or a mode sees, are computed by
+    PyTorch's functions, with `elision.torch.dropout` behind them.
+
+    >>> import torch
+    >>> x, w = torch.ones(2, 3), torch.ones(4, 3, requires_grad=True)
+    >>> linear(x, w, activation="relu", p=0.5, key=Key(1)).shape
+    torch.Size([2, 4])
+    """
+    check_rate(p)
+    if activation not in _ACTIVATIONS:
+        raise ValueError(f"activation = {activation!r} is none of {', '.join(_ACTIVATIONS)}")
+    drops = training and p > 0.0
+    if torch.compiler.is_compiling() or not _fits(x, w, bias):
+        y = _ACTIVATIONS[activation](F.linear(x, w, bias))
+        return dropout(y, p, drops, key=key) if drops else y
+    rate = None
+    if drops:
+        rate = p, key or _drawn(), 0
+    y = _Fused.apply(x.reshape(-1, x.shape[-1]), w, bias, activation, rate)
+    return y if x.dim() == 2 else y.view(*x.shape[:-1], w.shape[0])
+
+
+def _drawn() -> Key:
+    low, high = draw()
+    return Key.from_int(low | high << 64)
+
+
+def _fits(x: Tensor, w: Tensor, bias: Tensor | None) -> bool:
+    """Whether the layer is one that is computed here: PyTorch says what is wrong with the others."""
+    tensors = [x, w] if bias is None else [x, w, bias]
+    return (
+        all(plain(t) and t.dtype is torch.float32 for t in tensors)
+        and torch.autograd.forward_ad._current_level < 0
+        and not torch.is_autocast_enabled("cpu")
+        and x.dim() >= 1
+        and w.dim() == 2
+        and x.shape[-1] == w.shape[1]
+        and (bias is None or bias.shape == w.shape[:1])
+        and x.numel() > 0
+        and w.numel() > 0
+    )
+
+
+def linear_relu_dropout(
+    x: Tensor, w: Tensor, bias: Tensor | None = None, p: float = 0.5, training: bool = True, key: Key | None = None
+) -> Tensor:
+    """`dropout(relu(x @ w.T + bias), p)`: see `linear`."""
+    return linear(x, w, bias, activation="relu", p=p, training=training, key=key)
+
+
+def linear_gelu_dropout(
+    x: Tensor,
+    w: Tensor,
+    bias: Tensor | None = None,
+    p: float = 0.5,
+    training: bool = True,
+    key: Key | None = None,
+    *,
+    approximate: Approximate = "none",
+) -> Tensor:
+    """`dropout(gelu(x @ w.T + bias), p)`: see `linear`. approximate: as in `torch.nn.functional.gelu`."""
+    activation: Activation = "gelu" if approximate == "tanh" else "gelu-erf"
+    return linear(x, w, bias, activation=activation, p=p, training=training, key=key)
