@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, is_grad_enabled
 from torch._C import _are_functorch_transforms_active
 from torch.autograd import forward_ad
+from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from .. import Key
 from ._elementwise import FromBits, apply, apply_, by_operator, dropped, dropped_
@@ -121,6 +122,9 @@ def _in_place(x: Tensor, p: float, low: int, high: int) -> Tensor:
 def _dropout(x: Tensor, p: float, inplace: bool, key: Key | None, save: str) -> Tensor:
     if save not in ("key", "bits"):
         raise ValueError(f'save = {save!r} is neither "key" nor "bits"')
+    if has_torch_function_unary(x):
+        how: dict[str, Any] = {"p": p, "inplace": inplace, "key": key, "save": save}
+        return handle_torch_function(dropout, (x,), x, **how)
     if x.numel() == 0:
         return x
     if not plain(x):
@@ -182,6 +186,8 @@ def alpha_dropout(
     The key and what is left to PyTorch are as in `dropout`, but with a key no transform of `torch.func` is understood,
     nor `torch.compile`. Nothing is kept for the backward pass but the key.
     """
+    if has_torch_function_unary(x):
+        return handle_torch_function(alpha_dropout, (x,), x, p, training, inplace, key)
     y = _by_groups(x, p, training, inplace, (True, False, key))
     return stock_alpha(x, p, training, inplace) if y is None else y
 
@@ -189,6 +195,8 @@ def alpha_dropout(
 def _dropout_channels(x: Tensor, dims: int, p: float, training: bool, inplace: bool, key: Key | None) -> Tensor:
     """Dropout of channels of so many dimensions, with or without a batch."""
     check_rate(p)
+    if has_torch_function_unary(x):
+        return handle_torch_function(_CHANNELS[dims], (x,), x, p, training, inplace, key)
     if x.dim() not in (dims + 1, dims + 2) or (dims == 2 and x.dim() == 3):
         # PyTorch's errors, and its warnings about what it does instead.
         if key is not None:
@@ -222,3 +230,6 @@ def dropout3d(
     `dropout`."""
     return _dropout_channels(x, 3, p, training, inplace, key)
 
+
+
+_CHANNELS = {1: dropout1d, 2: dropout2d, 3: dropout3d}

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
+from torch.overrides import handle_torch_function, has_torch_function
 
 from .. import Activation, Key, _native
 from ._dropout import check_rate, dropout
@@ -120,6 +121,9 @@ def linear(
     check_rate(p)
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation = {activation!r} is none of {', '.join(_ACTIVATIONS)}")
+    if has_torch_function((x, w)):
+        how: dict[str, Any] = {"activation": activation, "p": p, "training": training, "key": key}
+        return handle_torch_function(linear, (x, w), x, w, bias, **how)
     drops = training and p > 0.0
     if torch.compiler.is_compiling() or not _fits(x, w, bias):
         y = _ACTIVATIONS[activation](F.linear(x, w, bias))
