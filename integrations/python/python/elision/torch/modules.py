@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-import torch
 from torch import Tensor, nn
 
-from . import _dropout
+from . import _channels, _dropout
 from ._linear import Approximate, linear_gelu_dropout, linear_relu_dropout
 
 
@@ -22,28 +21,28 @@ class Dropout1d(nn.Dropout1d):
     """`nn.Dropout1d` by `elision.torch.dropout1d`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return _dropout.dropout1d(input, self.p, self.training, self.inplace)
+        return _channels.dropout1d(input, self.p, self.training, self.inplace)
 
 
 class Dropout2d(nn.Dropout2d):
     """`nn.Dropout2d` by `elision.torch.dropout2d`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return _dropout.dropout2d(input, self.p, self.training, self.inplace)
+        return _channels.dropout2d(input, self.p, self.training, self.inplace)
 
 
 class Dropout3d(nn.Dropout3d):
     """`nn.Dropout3d` by `elision.torch.dropout3d`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return _dropout.dropout3d(input, self.p, self.training, self.inplace)
+        return _channels.dropout3d(input, self.p, self.training, self.inplace)
 
 
 class AlphaDropout(nn.AlphaDropout):
     """`nn.AlphaDropout` by `elision.torch.alpha_dropout`."""
 
     def forward(self, input: Tensor) -> Tensor:
-        return _dropout.alpha_dropout(input, self.p, self.training, self.inplace)
+        return _channels.alpha_dropout(input, self.p, self.training, self.inplace)
 
 
 class _LinearDropout(nn.Linear):
@@ -61,6 +60,7 @@ class _LinearDropout(nn.Linear):
 class LinearReluDropout(_LinearDropout):
     """`nn.Linear`, `nn.ReLU` and `nn.Dropout(p)` in one product; its parameters are those of `nn.Linear`.
 
+    >>> import torch
     >>> layer = LinearReluDropout(3, 4, p=0.1)
     >>> layer(torch.ones(2, 3)).shape
     torch.Size([2, 4])
