@@ -79,6 +79,7 @@ def test_forward_mode():
     assert torch.equal(dy, want)
 
 
+_OWN = [et.dropout, et.dropout, et.dropout2d, et.alpha_dropout, et.linear]
 LAYOUTS = {
     "contiguous": lambda: torch.randn(5, 6, 7),
     "transposed": lambda: torch.randn(7, 5, 6).permute(1, 2, 0),
@@ -151,6 +152,11 @@ def test_modes_see_what_happens():
         with Functions():
             F.dropout(x)
         assert seen[0] is stock
+        seen.clear()
+        with Functions():
+            assert torch.equal(et.dropout(x, key=KEY), et.dropout(x, key=KEY))
+            et.dropout2d(x[None, None, None]), et.alpha_dropout(x), et.linear_relu_dropout(x, x[None])
+        assert [each for each in seen if each in _OWN] == _OWN
         for drop in (F.dropout, et.dropout, lambda x: F.dropout(x + 0, inplace=True)):
             seen.clear()
             with Operators():

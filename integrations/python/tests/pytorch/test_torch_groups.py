@@ -45,8 +45,9 @@ def test_samples_without_a_batch(dims):
     function, shape = CHANNELS[dims]
     x = torch.ones(shape[1:])
     assert torch.equal(function(x, key=KEY), function(x[None], key=KEY)[0])
-    x = x.clone()
+    version = x._version
     assert function(x, key=KEY, inplace=True).shape == x.shape and (x == 0).any()
+    assert x._version > version
 
 
 def test_shapes_that_pytorch_refuses_or_warns_of():

@@ -22,6 +22,9 @@ PARTS = {
 }
 
 
+PRODUCTS = ["pytorch", "elision"]
+
+
 def operands(shape=(6, 9), n=7, bias=True):
     torch.manual_seed(1)
     made = [torch.randn(shape), torch.randn(n, shape[-1]), torch.randn(n) if bias else None]
@@ -34,12 +37,13 @@ def in_parts(x, w, bias, activation, p):
 
 
 @pytest.mark.parametrize("activation", PARTS)
-@pytest.mark.parametrize("p", [0.0, 0.4])
+@pytest.mark.parametrize("p", [0.0, 0.4, 1.0])
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("shape", [(6, 9), (9,), (2, 3, 9)])
-def test_values_and_gradients(activation, p, bias, shape):
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_values_and_gradients(activation, p, bias, shape, product):
     leaves = operands(shape, bias=bias)
-    y = et.linear(*leaves, activation=activation, p=p, key=KEY)
+    y = et.linear(*leaves, activation=activation, p=p, key=KEY, product=product)
     want = in_parts(*leaves, activation, p)
     torch.testing.assert_close(y, want, rtol=1e-4, atol=1e-5)
     g, inputs = torch.randn(y.shape), [t for t in leaves if t is not None]
@@ -48,12 +52,13 @@ def test_values_and_gradients(activation, p, bias, shape):
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("activation", ["relu", "gelu-erf"])
-def test_gradients_of_gradients(activation):
+@pytest.mark.parametrize("activation", ["identity", "relu", "gelu-erf"])
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_gradients_of_gradients(activation, product):
     leaves = operands()
     g = torch.randn(6, 7, requires_grad=True)
     seconds = []
-    for y in (et.linear(*leaves, activation=activation, p=0.4, key=KEY), in_parts(*leaves, activation, 0.4)):
+    for y in (et.linear(*leaves, activation=activation, p=0.4, key=KEY, product=product), in_parts(*leaves, activation, 0.4)):
         grads = torch.autograd.grad(y, leaves, g, create_graph=True)
         loss = sum((grad**2).sum() for grad in grads)
         seconds.append(torch.autograd.grad(loss, [*leaves[:2], g]))
@@ -61,9 +66,10 @@ def test_gradients_of_gradients(activation):
         torch.testing.assert_close(a, b, rtol=1e-3, atol=1e-3)
 
 
-def test_only_what_is_wanted():
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_only_what_is_wanted(product):
     x, w, bias = operands()
-    y = et.linear_relu_dropout(x.detach(), w, bias.detach(), key=KEY)
+    y = et.linear_relu_dropout(x.detach(), w, bias.detach(), key=KEY, product=product)
     y.sum().backward()
     assert w.grad is not None and x.grad is None and bias.grad is None
     with torch.no_grad():
@@ -89,6 +95,8 @@ def test_what_is_computed_in_parts():
         et.linear_relu_dropout(x.float(), w.float()[:, 1:], bias.float())
     with pytest.raises(ValueError, match="activation"):
         et.linear(x, w, activation="swish")
+    with pytest.raises(ValueError, match="product"):
+        et.linear(x, w, product="mkl")
     many = torch.vmap(lambda x: et.linear_relu_dropout(x, w.float(), key=KEY))(torch.randn(3, 6, 9))
     assert many.shape == (3, 6, 7)
 
@@ -103,9 +111,10 @@ def test_autocast_chooses_the_dtype():
     assert layer.weight.grad.dtype is torch.float32
 
 
-def test_operands_that_are_not_contiguous():
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_operands_that_are_not_contiguous(product):
     x, w = torch.randn(9, 6, requires_grad=True), torch.randn(9, 7, requires_grad=True)
-    y = et.linear(x.T, w.T, activation="relu", p=0.4, key=KEY)
+    y = et.linear(x.T, w.T, activation="relu", p=0.4, key=KEY, product=product)
     torch.testing.assert_close(y, in_parts(x.T, w.T, None, "relu", 0.4))
     y.backward(torch.ones(()).expand(y.shape))
     assert x.grad.shape == x.shape

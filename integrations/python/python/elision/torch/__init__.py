@@ -5,7 +5,8 @@
 ...     y = torch.nn.functional.dropout(torch.ones(1000), 0.1)
 """
 
-from ._dropout import Save, alpha_dropout, dropout, dropout1d, dropout2d, dropout3d
+from ._channels import alpha_dropout, dropout1d, dropout2d, dropout3d
+from ._dropout import Save, dropout
 from ._linear import linear, linear_gelu_dropout, linear_relu_dropout
 from ._patch import Patch, patch, patched, unpatch
 from .modules import (

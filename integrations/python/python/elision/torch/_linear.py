@@ -8,13 +8,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
+from torch.overrides import handle_torch_function, has_torch_function
 
 from .. import Activation, Key, _native
 from ._dropout import check_rate, dropout
+from ._elementwise import dropped, dropped_
 from ._key import draw
 from ._tensors import plain
 
 Approximate = Literal["none", "tanh"]
+Product = Literal["pytorch", "elision"]
 
 # The activations whose backward pass reads the output, so that nothing else need be kept.
 _FROM_OUTPUT = frozenset(["identity", "relu"])
@@ -65,6 +68,41 @@ class _Fused(Function):
         return *grads, None, None
 
 
+class _OnProduct(Function):
+    """ReLU or nothing, and dropout, on PyTorch's product where it lies. The output alone is kept."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, w: Tensor, bias: Tensor | None, activation: Activation, rate: Any) -> Tensor:
+        y = F.linear(x, w, bias)
+        if activation == "relu":
+            y.relu_()
+        if rate is not None:
+            dropped_(y, rate[0], rate[1].low, rate[1].high)
+        ctx.save_for_backward(x, w, bias, y)
+        ctx.layer = activation, rate, None
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, ...]:
+        x, w, bias, y = ctx.saved_tensors
+        if torch.is_grad_enabled() or not plain(g):
+            return *_differentiable(ctx, g, (x, w, bias)), None, None
+        of_x, of_w, of_bias = ctx.needs_input_grad[:3]
+        g = _before_dropout(ctx, g.contiguous(), y)
+        dx = g @ w if of_x else None
+        dw = g.t() @ x if of_w else None
+        return dx, dw, g.sum(0) if of_bias else None, None, None
+
+
+def _before_dropout(ctx: Any, g: Tensor, y: Tensor) -> Tensor:
+    """The gradient of the product. Behind ReLU an output that is not positive was dropped, or has no gradient."""
+    activation, rate, _ = ctx.layer
+    if activation == "relu":
+        g = torch.ops.aten.threshold_backward(g, y, 0)
+        return g if rate is None else g.mul_(_native.scale_of(rate[0]))
+    return g if rate is None else dropped(g, rate[0], rate[1].low, rate[1].high)
+
+
 def _address(x: Tensor | None) -> int:
     return 0 if x is None else x.data_ptr()
 
@@ -99,12 +137,17 @@ def linear(
     p: float = 0.0,
     training: bool = True,
     key: Key | None = None,
+    product: Product = "pytorch",
 ) -> Tensor:
-    """`dropout(activation(x @ w.T + bias))` in one product, for training.
+    """`dropout(activation(x @ w.T + bias))` without the tensors in between, for training.
 
     x: float32, `[..., k]`. w: float32, `[n, k]`. bias: float32, `[n]`. The output is `[..., n]`.
     activation: "identity", "relu", "gelu" (the tanh form), "gelu-erf" (PyTorch's own), "tanh" or "sigmoid".
     p, training, key: as in `dropout`; without a key, one is drawn from PyTorch's default generator.
+
+    product: whose matrix product. "pytorch" is usually faster, since two libraries that have threads of their own wait
+        for processors; ReLU and dropout work on its result where it lies, and other activations are computed as in a
+        model without this function. "elision" applies any of them while it computes the product. The masks are the same.
 
     For "identity" and "relu" the backward pass keeps x, w and the output alone; for the others, what their derivative
     needs beside them.
@@ -120,14 +163,21 @@ def linear(
     check_rate(p)
     if activation not in _ACTIVATIONS:
         raise ValueError(f"activation = {activation!r} is none of {', '.join(_ACTIVATIONS)}")
+    if has_torch_function((x, w)):
+        how: dict[str, Any] = {"activation": activation, "p": p, "training": training, "key": key, "product": product}
+        return handle_torch_function(linear, (x, w), x, w, bias, **how)
+    if product not in ("pytorch", "elision"):
+        raise ValueError(f'product = {product!r} is neither "pytorch" nor "elision"')
     drops = training and p > 0.0
-    if torch.compiler.is_compiling() or not _fits(x, w, bias):
+    in_parts = product == "pytorch" and activation not in _FROM_OUTPUT
+    if in_parts or torch.compiler.is_compiling() or not _fits(x, w, bias):
         y = _ACTIVATIONS[activation](F.linear(x, w, bias))
         return dropout(y, p, drops, key=key) if drops else y
     rate = None
     if drops:
         rate = p, key or _drawn(), 0
-    y = _Fused.apply(x.reshape(-1, x.shape[-1]), w, bias, activation, rate)
+    layer = _Fused if product == "elision" else _OnProduct
+    y = layer.apply(x.reshape(-1, x.shape[-1]), w, bias, activation, rate)
     return y if x.dim() == 2 else y.view(*x.shape[:-1], w.shape[0])
 
 
@@ -153,10 +203,17 @@ def _fits(x: Tensor, w: Tensor, bias: Tensor | None) -> bool:
 
 
 def linear_relu_dropout(
-    x: Tensor, w: Tensor, bias: Tensor | None = None, p: float = 0.5, training: bool = True, key: Key | None = None
+    x: Tensor,
+    w: Tensor,
+    bias: Tensor | None = None,
+    p: float = 0.5,
+    training: bool = True,
+    key: Key | None = None,
+    *,
+    product: Product = "pytorch",
 ) -> Tensor:
     """`dropout(relu(x @ w.T + bias), p)`: see `linear`."""
-    return linear(x, w, bias, activation="relu", p=p, training=training, key=key)
+    return linear(x, w, bias, activation="relu", p=p, training=training, key=key, product=product)
 
 
 def linear_gelu_dropout(
@@ -168,7 +225,8 @@ def linear_gelu_dropout(
     key: Key | None = None,
     *,
     approximate: Approximate = "none",
+    product: Product = "pytorch",
 ) -> Tensor:
     """`dropout(gelu(x @ w.T + bias), p)`: see `linear`. approximate: as in `torch.nn.functional.gelu`."""
     activation: Activation = "gelu" if approximate == "tanh" else "gelu-erf"
-    return linear(x, w, bias, activation=activation, p=p, training=training, key=key)
+    return linear(x, w, bias, activation=activation, p=p, training=training, key=key, product=product)

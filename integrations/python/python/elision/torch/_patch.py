@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import threading
-import warnings
 from types import TracebackType
 from typing import Any
 
@@ -37,14 +36,11 @@ def _install() -> Any:
     """Registers the kernels, and returns what holds them there."""
     library = torch.library.Library("aten", "IMPL")
     try:
-        with warnings.catch_warnings():
-            # That a kernel is replaced, which is the purpose.
-            warnings.simplefilter("ignore")
-            for name, (above, below) in _aten.composites().items():
-                library.impl(name, above, "AutogradCPU")
-                library.impl(name, below, "CPU")
-            for name, kernel in _aten.BACKENDS.items():
-                library.impl(name, kernel, "CPU")
+        for name, (above, below) in _aten.composites().items():
+            library.impl(name, above, "AutogradCPU")
+            library.impl(name, below, "CPU")
+        for name, kernel in _aten.BACKENDS.items():
+            library.impl(name, kernel, "CPU")
     except BaseException:
         library._destroy()
         raise

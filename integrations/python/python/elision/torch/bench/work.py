@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from .. import LinearReluDropout, dropout, patch
+from .._linear import Product
 from .timing import Step, Variant
 
 STOCK, PATCHED = "PyTorch", "patched"
@@ -54,11 +55,11 @@ def _training(model: nn.Module, loss: Callable[[], Tensor]) -> Step:
     return step
 
 
-def _network(fused: bool, p: float) -> nn.Sequential:
+def _network(product: Product | None, p: float) -> nn.Sequential:
     layers: list[nn.Module] = []
     for inputs in (784, 1024, 1024):
-        if fused:
-            layers.append(LinearReluDropout(inputs, 1024, p=p))
+        if product is not None:
+            layers.append(LinearReluDropout(inputs, 1024, p=p, product=product))
         else:
             layers += [nn.Linear(inputs, 1024), nn.ReLU(), nn.Dropout(p)]
     return nn.Sequential(*layers, nn.Linear(1024, 10))
@@ -71,11 +72,12 @@ def network(batch: int, p: float) -> list[Variant]:
     def step(model: nn.Module) -> Step:
         return _training(model, lambda: nn.functional.cross_entropy(model(x), labels))
 
-    fused = step(_network(True, p))
+    fused, own = step(_network("pytorch", p)), step(_network("elision", p))
     return [
-        *before_and_after(step(_network(False, p))),
+        *before_and_after(step(_network(None, p))),
         Variant("linear_relu_dropout", fused, nullcontext),
-        Variant("without dropout", step(_network(False, 0.0)), nullcontext),
+        Variant('product="elision"', own, nullcontext),
+        Variant("without dropout", step(_network(None, 0.0)), nullcontext),
     ]
 
 
