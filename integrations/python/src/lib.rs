@@ -10,6 +10,7 @@ mod isa;
 mod key;
 mod linear;
 mod mask;
+mod openmp;
 mod raw;
 mod run;
 mod threads;
@@ -30,6 +31,7 @@ mod _native {
         key::PyKey,
         linear::{PySaved, linear, linear_backward},
         mask::PyMask,
+        openmp::_use_openmp,
         raw::{
             _alpha_dropout_ptr, _dropout_mask_ptr, _dropout_ptr, _dropout_shared_ptr,
             _linear_backward_ptr, _linear_ptr, _linear_state, _mask_ptr, _select_ptr,

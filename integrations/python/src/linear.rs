@@ -99,12 +99,12 @@ impl PySaved {
     }
 }
 
-/// The multiply-adds of a layer of these rows, units and inputs.
-pub(crate) fn product(sizes: [usize; 3]) -> Work {
+/// The multiply-adds of so many products of these rows, units and inputs.
+pub(crate) fn products(count: usize, sizes: [usize; 3]) -> Work {
     Work::Product(
         sizes
             .iter()
-            .fold(1, |work, &size| work.saturating_mul(size)),
+            .fold(count, |work, &size| work.saturating_mul(size)),
     )
 }
 
@@ -167,7 +167,7 @@ pub(crate) fn linear<'py>(
     let bias = operands.bias.as_ref().map(Input::view).transpose()?;
     let mut saved = save.then(|| Layer::saves(recompute));
     let keep = saved.as_mut();
-    run(py, product(operands.sizes), || {
+    run(py, products(1, operands.sizes), || {
         ops::linear_into(x, w, &layer.epilogue(bias), to, keep)
     })?;
     let saved = saved.map(|saved| PySaved::new(saved, layer, [m, n]));
@@ -206,7 +206,9 @@ pub(crate) fn linear_backward<'py>(
     };
     let (g, x, w) = (g.view()?, operands.x.view()?, operands.w.view()?);
     let y = y.as_ref().map(Input::view).transpose()?;
-    run(py, Work::Shared, || saved.backward((g, x, w), y, into))?;
+    run(py, products(2, [m, n, k]), || {
+        saved.backward((g, x, w), y, into)
+    })?;
     let object = |grad: Option<Output<'py>>| grad.map(Output::into_object);
     Ok((object(dx), object(dw), object(db)))
 }

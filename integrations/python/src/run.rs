@@ -3,11 +3,12 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use elision::Isa;
 use pyo3::Python;
 
 use crate::fault::{Fault, Result};
-use crate::isa;
-use crate::threads;
+use crate::openmp::openmp;
+use crate::{isa, threads};
 
 /// How much work a call is, which decides whether it is worth to let other Python threads run meanwhile, and to hand
 /// it over to a pool.
@@ -17,17 +18,22 @@ pub(crate) enum Work {
     Elements(usize),
     /// A product of so many multiply-adds.
     Product(usize),
-    /// The products of a backward pass, whose sums over columns are always shared.
-    Shared,
 }
 
 /// Elements that take some microseconds. To release the interpreter takes a tenth of one, but to get it back while
 /// another thread computes can take milliseconds.
 const RELEASED: usize = 1 << 15;
-/// Elements from which on the library shares its work.
-const SHARED: usize = 1 << 16;
-/// Multiply-adds that take some microseconds, from which on the library shares a product.
-const SHARED_PRODUCT: usize = 1 << 19;
+/// Elements that take tens of microseconds: to hand work to a pool whose threads sleep, and to be woken when it is done,
+/// takes as long.
+const SHARED: usize = 1 << 18;
+/// Multiply-adds that take as long.
+const SHARED_PRODUCT: usize = 1 << 21;
+/// Elements that are worth a thread of OpenMP, which has not gone to sleep: as many as PyTorch finds worth it.
+const GRAIN: usize = 1 << 15;
+/// Pieces begin at multiples of this, so that each owns whole words of a mask.
+const ALIGN: usize = 1 << 12;
+/// Pieces for each thread, so that a thread that is late can be helped.
+const PIECES_PER_THREAD: usize = 4;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Place {
@@ -57,14 +63,8 @@ pub(crate) fn run<R: Send>(
     f: impl FnOnce() -> elision::Result<R> + Send,
 ) -> Result<R> {
     let chosen = isa::chosen();
-    let f = move || {
-        let f = AssertUnwindSafe(move || match chosen {
-            Some(isa) => isa.install(f),
-            None => f(),
-        });
-        catch_unwind(f).map_err(panicked)
-    };
-    let result = match work.place(1) {
+    let f = move || caught(chosen, f);
+    match work.place(1) {
         Place::Here => f(),
         _ => {
             let pool = threads::current();
@@ -73,8 +73,49 @@ pub(crate) fn run<R: Send>(
                 _ => py.detach(f),
             }
         }
+    }
+}
+
+/// Runs an elementwise call on `n` elements: calls `f` with what `cut` makes of them, pieces of about the length that
+/// it is given. Its threads are OpenMP's where those were found, and otherwise the pool's.
+pub(crate) fn run_in_pieces<I: Iterator<Item: Send> + Send>(
+    py: Python<'_>,
+    n: usize,
+    cut: impl FnOnce(usize) -> I + Send,
+    f: impl Fn(I::Item) -> elision::Result<()> + Sync + Send,
+) -> Result<()> {
+    let alone = |mut pieces: I| pieces.try_for_each(&f);
+    let Some(openmp) = openmp() else {
+        return run(py, Work::Elements(n), || alone(cut(n.max(1))));
     };
-    Ok(result??)
+    let chosen = isa::chosen();
+    let len = piece_len(n, openmp.threads());
+    if len < n {
+        return py.detach(|| openmp.each(cut(len), |piece| caught(chosen, || f(piece))));
+    }
+    let f = || caught(chosen, || alone(cut(len)));
+    match Work::Elements(n).place(1) {
+        Place::Here => f(),
+        _ => py.detach(f),
+    }
+}
+
+/// How many of `n` elements one piece has: all of them where sharing does not pay.
+fn piece_len(n: usize, threads: usize) -> usize {
+    if threads < 2 || n < 2 * GRAIN {
+        return n.max(1);
+    }
+    let fair = n.div_ceil(threads.saturating_mul(PIECES_PER_THREAD));
+    fair.max(GRAIN).next_multiple_of(ALIGN)
+}
+
+/// Calls the library with the instruction set that was chosen, and makes an error of a panic.
+fn caught<R>(chosen: Option<Isa>, f: impl FnOnce() -> elision::Result<R>) -> Result<R> {
+    let f = AssertUnwindSafe(|| match chosen {
+        Some(isa) => isa.install(f),
+        None => f(),
+    });
+    Ok(catch_unwind(f).map_err(panicked)??)
 }
 
 fn panicked(payload: Box<dyn Any + Send>) -> Fault {

@@ -8,6 +8,7 @@
 from ._channels import alpha_dropout, dropout1d, dropout2d, dropout3d
 from ._dropout import Save, dropout
 from ._linear import linear, linear_gelu_dropout, linear_relu_dropout
+from ._openmp import share_threads
 from ._patch import Patch, patch, patched, unpatch
 from .modules import (
     AlphaDropout,
@@ -18,6 +19,9 @@ from .modules import (
     LinearGeluDropout,
     LinearReluDropout,
 )
+
+share_threads()
+del share_threads
 
 __all__ = [
     "AlphaDropout",
