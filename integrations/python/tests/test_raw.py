@@ -76,3 +76,25 @@ def test_what_can_be_checked():
     with pytest.raises(ValueError, match="overlaps"):
         _native._linear_ptr((a, a, 0, a), (2, 2, 2), "relu", None, "bits")
     _native._dropout_ptr(0, 0, 0, *BITS, 0.3, 0)
+
+
+def test_decisions_beyond_the_stream_are_refused_before_anything_is_written():
+    x, y = np.ones(8, np.float32), np.zeros(8, np.float32)
+    with pytest.raises(OverflowError, match="offset"):
+        _native._dropout_ptr(at(x), at(y), 8, *BITS, 0.5, 2**64 - 7)
+    with pytest.raises(OverflowError, match="offset"):
+        _native._dropout_shared_ptr(at(x), at(y), (4, 2), (4, 1), *BITS, 0.5, 2**64 - 3)
+    assert not y.any()
+
+
+def test_groups_that_do_not_fit_are_refused():
+    x, y = np.ones(12, np.float32), np.zeros(12, np.float32)
+    for noise_shape in [(4,), (4, 2), (3, 3)]:
+        with pytest.raises(ValueError, match="shape|axes|axis"):
+            _native._dropout_shared_ptr(at(x), at(y), (4, 3), noise_shape, *BITS, 0.5, 0)
+    assert not y.any()
+
+
+def test_a_runtime_has_functions():
+    with pytest.raises(ValueError, match="address 0"):
+        _native._use_openmp(0, 0)
