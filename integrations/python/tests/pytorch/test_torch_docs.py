@@ -48,5 +48,7 @@ def test_the_comparison(tmp_path, monkeypatch, capsys):
     assert figures["bytes kept"] == {"PyTorch": 4 << 20, "patched": 0, 'dropout(save="bits")': 4 << 20 >> 5}
     printed = capsys.readouterr().out
     for row in figures["rows"]:
-        assert row["work"] in printed and {"PyTorch", "patched"} <= row["variants"].keys()
+        assert row["work"] in printed
+        assert {"PyTorch", "patched"} <= row["variants"].keys() or "NumPy" in row["work"]
+        assert next(iter(row["variants"].values()))["times faster"] == 1.0
     assert not et.patched()

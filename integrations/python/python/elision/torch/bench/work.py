@@ -1,4 +1,4 @@
-"""What is timed: dropout alone, a network, a layer of a transformer, and a call on little."""
+"""What is timed: dropout alone, a network, a layer of a transformer, and calls on little."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+
+import elision
+from elision import Key
 
 from .. import LinearReluDropout, dropout, patch
 from .._linear import Product
@@ -95,6 +99,15 @@ def call(n: int, p: float) -> list[Variant]:
     return [
         *before_and_after(lambda: functional.dropout(x, p)),
         Variant("x * 2.0", lambda: x * 2.0, nullcontext),
+    ]
+
+
+def numpy_call(n: int, p: float) -> list[Variant]:
+    """One call on an array of n elements, beside a ufunc of NumPy's."""
+    x, y, key = np.ones(n, np.float32), np.empty(n, np.float32), Key(1)
+    return [
+        Variant("numpy.multiply", lambda: np.multiply(x, x, out=y), nullcontext),
+        Variant("elision.dropout", lambda: elision.dropout(x, p, key, out=y), nullcontext),
     ]
 
 
