@@ -16,15 +16,15 @@ use pyo3::prelude::*;
 use crate::fault::{Fault, Result};
 
 /// `GOMP_parallel` of GCC's runtime, which LLVM's and Intel's have, too: calls a function with some data on every
-/// thread of a team, and returns when all calls have. Zero threads are as many as usual.
+/// one of so many threads, and returns when all calls have.
 type Parallel = unsafe extern "C" fn(extern "C" fn(*mut c_void), *mut c_void, c_uint, c_uint);
-/// `omp_get_max_threads`: how many threads a team that the caller starts has.
-type MaxThreads = unsafe extern "C" fn() -> c_int;
+/// How many threads the caller may start.
+type Threads = unsafe extern "C" fn() -> c_int;
 
 /// A runtime of OpenMP, and the process that it was found in: a forked child has its memory, but not its threads.
 pub(crate) struct OpenMp {
     parallel: Parallel,
-    max_threads: MaxThreads,
+    threads: Threads,
     process: u32,
 }
 
@@ -39,29 +39,29 @@ pub(crate) fn openmp() -> Option<&'static OpenMp> {
 
 /// Makes the calls on raw addresses use a runtime of OpenMP, from now on; the first one stays.
 ///
-/// The numbers are the addresses of its functions `GOMP_parallel` and `omp_get_max_threads`. Whoever calls this vouches
-/// for them, and that the library stays loaded.
+/// The numbers are the addresses of its function `GOMP_parallel` and of one, without arguments, that returns how many
+/// threads the caller may start. Whoever calls this vouches for them, and that their libraries stay loaded.
 #[pyfunction]
 #[expect(
     clippy::disallowed_methods,
     reason = "nothing else makes a function of an address"
 )]
-#[pyo3(signature = (parallel, max_threads, /))]
-pub(crate) fn _use_openmp(parallel: usize, max_threads: usize) -> Result<()> {
-    if parallel == 0 || max_threads == 0 {
+#[pyo3(signature = (parallel, threads, /))]
+pub(crate) fn _use_openmp(parallel: usize, threads: usize) -> Result<()> {
+    if parallel == 0 || threads == 0 {
         return Err(Fault::value("there is no function at address 0"));
     }
     let process = std::process::id();
     // SAFETY: they are not null, and the caller vouches that functions of these types lie there.
-    let (parallel, max_threads) = unsafe {
+    let (parallel, threads) = unsafe {
         (
             std::mem::transmute::<*const c_void, Parallel>(parallel as *const c_void),
-            std::mem::transmute::<*const c_void, MaxThreads>(max_threads as *const c_void),
+            std::mem::transmute::<*const c_void, Threads>(threads as *const c_void),
         )
     };
     FOUND.get_or_init(|| OpenMp {
         parallel,
-        max_threads,
+        threads,
         process,
     });
     Ok(())
@@ -103,15 +103,15 @@ where
 }
 
 impl OpenMp {
-    /// How many threads a team of the caller's has.
+    /// How many threads the caller may start.
     pub(crate) fn threads(&self) -> usize {
         // SAFETY: a function without arguments, which whoever called `_use_openmp` vouched for.
-        let threads = unsafe { (self.max_threads)() };
+        let threads = unsafe { (self.threads)() };
         usize::try_from(threads).unwrap_or(1).max(1)
     }
 
-    /// Calls `f`, which must not panic, with each item, on the threads of a team; the first error is returned.
-    pub(crate) fn each<I, F>(&self, items: I, f: F) -> Result<()>
+    /// Calls `f`, which must not panic, with each item, on so many threads; the first error is returned.
+    pub(crate) fn each<I, F>(&self, threads: usize, items: I, f: F) -> Result<()>
     where
         I: Iterator<Item: Send> + Send,
         F: Fn(I::Item) -> Result<()> + Sync,
@@ -121,10 +121,11 @@ impl OpenMp {
             f,
             fault: Mutex::new(None),
         };
+        let threads = c_uint::try_from(threads).unwrap_or(1);
         let data = (&raw const region).cast_mut().cast();
         // SAFETY: the function is the runtime's, as was vouched for, and calls `work` with the region it takes, which
         // outlives the call.
-        unsafe { (self.parallel)(work::<I, F>, data, 0, 0) };
+        unsafe { (self.parallel)(work::<I, F>, data, threads, 0) };
         let fault = region.fault.into_inner();
         fault
             .unwrap_or_else(PoisonError::into_inner)

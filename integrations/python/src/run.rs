@@ -89,9 +89,11 @@ pub(crate) fn run_in_pieces<I: Iterator<Item: Send> + Send>(
         return run(py, Work::Elements(n), || alone(cut(n.max(1))));
     };
     let chosen = isa::chosen();
-    let len = piece_len(n, openmp.threads());
+    let threads = openmp.threads();
+    let len = piece_len(n, threads);
     if len < n {
-        return py.detach(|| openmp.each(cut(len), |piece| caught(chosen, || f(piece))));
+        let f = |piece| caught(chosen, || f(piece));
+        return py.detach(|| openmp.each(threads, cut(len), f));
     }
     let f = || caught(chosen, || alone(cut(len)));
     match Work::Elements(n).place(1) {

@@ -129,8 +129,9 @@ def word_dropout_backward(g: Any, indices: NDArray[np.uint32], rate: _Rate, mask
 
 # Internal: addresses of float32 memory (`bits`: of ceil(n / 64) words of 64 bits). `key_low` and `key_high` are those of
 # a `Key`. `p` is the drop probability, `offset` the index of the first element.
-# The addresses of GOMP_parallel and omp_get_max_threads: elementwise calls on addresses use their threads from then on.
-def _use_openmp(parallel: int, max_threads: int, /) -> None: ...
+# The addresses of OpenMP's GOMP_parallel and of a function that says how many threads the caller may start: elementwise
+# calls on addresses use those threads from then on.
+def _use_openmp(parallel: int, threads: int, /) -> None: ...
 def _dropout_ptr(src: int, dst: int, n: int, key_low: int, key_high: int, p: float, offset: int, /) -> None: ...
 def _dropout_mask_ptr(
     src: int, dst: int, bits: int, n: int, key_low: int, key_high: int, p: float, offset: int, /

@@ -1,7 +1,10 @@
 """PyTorch's threads under elementwise calls: they change no bit, and a forked child does without them."""
 
 import multiprocessing
+import os
 import platform
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -70,6 +73,34 @@ def test_several_threads_may_call_at_once(threads):
         caller.join()
     assert len(results) == 4
     assert all(torch.equal(y, want[0]) and torch.equal(dx, want[1]) for y, dx in results)
+
+
+COUNTS = """
+import os, threading
+import torch
+import elision.torch
+torch.set_num_threads(1)
+x, counts = torch.ones(1 << 20), []
+def call():
+    elision.torch.dropout(x, 0.5)
+    counts.append(len(os.listdir("/proc/self/task")))
+call()
+caller = threading.Thread(target=call)
+caller.start()
+caller.join()
+torch.set_num_threads(3)
+call()
+print(*counts)
+"""
+
+
+@pytest.mark.skipif(platform.system() != "Linux", reason="the threads of the process are counted as Linux counts them")
+def test_there_are_as_many_as_were_set_whichever_thread_calls():
+    environment = {**os.environ, "OMP_NUM_THREADS": "4"}
+    done = subprocess.run([sys.executable, "-c", COUNTS], env=environment, capture_output=True, text=True, check=True)
+    alone, another, three = map(int, done.stdout.split())
+    # The other caller is a thread itself.
+    assert (another - alone, three - alone) == (1, 2)
 
 
 def sum_in_a_child(results):
