@@ -1,7 +1,10 @@
 //! Softmax, its logarithm and the cross-entropy loss.
 
+mod support;
+
 use elision::reference::softmax as reference;
 use elision::{Error, Isa, Result, Tensor, View, ViewMut, ops};
+use support::{bits, on_every_isa};
 
 const LENGTHS: [usize; 21] = [
     0, 1, 15, 16, 17, 31, 32, 33, 63, 64, 65, 255, 256, 257, 511, 512, 513, 4095, 4096, 4097,
@@ -14,10 +17,6 @@ fn numbers(n: usize, spread: f32) -> Vec<f32> {
     (0..n)
         .map(|i| (((i * 7919 + 5) % 16_001) as f32 / 8000.5 - 1.0) * spread)
         .collect()
-}
-
-fn bits(x: &[f32]) -> Vec<u32> {
-    x.iter().map(|x| x.to_bits()).collect()
 }
 
 /// Along axis 1 of one row.
@@ -287,6 +286,24 @@ fn the_gradient_is_the_slope_of_the_loss() {
         let slope = (up - down) / (right - left);
         assert!((slope - f64::from(grad.as_slice()[i])).abs() < 1e-6);
     }
+}
+
+#[test]
+fn the_gradient_ends_where_probabilities_are_negligible() {
+    // e^-44.36 is 2^-64.
+    let logits =
+        Tensor::from_slice(&[0.0, -44.3, -44.4, -90.0, f32::NEG_INFINITY], &[1, 5]).unwrap();
+    let softmax = ops::softmax(&logits, 1).unwrap();
+    assert!(softmax.as_slice()[..4].iter().all(|&p| p > 0.0));
+    on_every_isa("the_gradient_ends", |isa| {
+        let mut grad = Tensor::zeros(&[1, 5]).unwrap();
+        ops::softmax_cross_entropy(&logits, &[0], Some(grad.view_mut())).unwrap();
+        let want = [0.0, softmax.as_slice()[1], 0.0, 0.0, 0.0];
+        assert_eq!(bits(grad.as_slice()), bits(&want), "{isa}");
+        // What is rare, but right, keeps its gradient: that of the label is never left out.
+        ops::softmax_cross_entropy(&logits, &[3], Some(grad.view_mut())).unwrap();
+        assert_eq!(grad.as_slice()[3], -1.0, "{isa}");
+    });
 }
 
 #[test]

@@ -17,6 +17,10 @@ use crate::simd::{Kernel, LANES, Simd};
 /// with 64 + n / 1024 rather than with n / 16.
 const BLOCK: usize = 64 * LANES;
 
+/// The least e^(x - max) that has a gradient, 2^-64: the rounding of a probability near one hides 2^40 of them, and
+/// their products with weights would end in subnormal numbers, which take a processor a hundred times as long.
+const LEAST: f32 = 1.0 / (1_u128 << 64) as f32;
+
 /// What is made of each row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Form {
@@ -97,7 +101,7 @@ impl CrossEntropy<'_> {
             Some(grad) => {
                 let grad = &mut grad[place];
                 let sum = exponentials(simd, x, max, Some(&mut *grad));
-                scale_or_nan(simd, grad, sum, 1.0 / sum * self.scale);
+                scale_or_nan(simd, grad, sum, (1.0 / sum * self.scale, LEAST));
                 subtract_target(simd, grad, label, self.smoothing, self.scale);
                 sum
             }
@@ -118,7 +122,7 @@ impl CrossEntropy<'_> {
 fn softmax<S: Simd>(simd: S, x: &[f32], out: &mut [f32]) {
     let max = maximum(simd, x);
     let sum = exponentials(simd, x, max, Some(&mut *out));
-    scale_or_nan(simd, out, sum, 1.0 / sum);
+    scale_or_nan(simd, out, sum, (1.0 / sum, 0.0));
 }
 
 #[inline(always)]
@@ -194,15 +198,18 @@ fn exponentials<S: Simd>(simd: S, x: &[f32], max: f32, mut out: Option<&mut [f32
     simd.fold_lanes(total, plus)
 }
 
-/// `out *= factor`, or NaN throughout if the sum is: the one NaN that is the same everywhere.
+/// `out *= factor`, or NaN throughout if the sum is: the one NaN that is the same everywhere. What is below
+/// `least` becomes zero.
 #[inline(always)]
-fn scale_or_nan<S: Simd>(simd: S, out: &mut [f32], sum: f32, factor: f32) {
+fn scale_or_nan<S: Simd>(simd: S, out: &mut [f32], sum: f32, (factor, least): (f32, f32)) {
     if sum.is_nan() {
         return out.fill(f32::NAN);
     }
-    let factor = simd.splat(factor);
+    let (factor, least) = (simd.splat(factor), simd.splat(least));
     for out in out.chunks_mut(LANES) {
-        store(simd, simd.mul(load(simd, out), factor), out);
+        let e = load(simd, out);
+        let e = simd.select_or_zero(simd.le(least, e), e);
+        store(simd, simd.mul(e, factor), out);
     }
 }
 

@@ -130,8 +130,10 @@ fn check_share(what: &'static str, value: f32) -> Result<()> {
 /// w        = w - learning_rate * (nesterov ? g + momentum * velocity : velocity)
 /// ```
 ///
-/// The velocity is all zeros before the first step. A penalty whose factor is zero is left out. The results
-/// have the same bits on every instruction set and for any number of threads.
+/// The velocity is all zeros before the first step. A penalty whose factor is zero is left out. A product
+/// with the momentum or the learning rate is zero where it would be subnormal, so that a velocity which decays ends at
+/// zero, and costs no more time than another. The results have the same bits on every instruction set and for any
+/// number of threads.
 ///
 /// ```
 /// use elision::ops::{SgdParameters, sgd_step};
@@ -180,8 +182,10 @@ pub fn sgd_step(
 /// w      = w - learning_rate * (mean / (1 - beta1^t)) / (sqrt(square / (1 - beta2^t)) + epsilon)
 /// ```
 ///
-/// Mean and square are all zeros before the first step. A penalty whose factor is zero is left out. The results
-/// have the same bits on every instruction set and for any number of threads.
+/// Mean and square are all zeros before the first step. A penalty whose factor is zero is left out. A square,
+/// and a product with a beta, `1 - beta` or the learning rate, is zero where it would be subnormal, so that a mean which
+/// decays ends at zero, and costs no more time than another. The results have the same bits on every instruction set
+/// and for any number of threads.
 ///
 /// # Errors
 /// [`Error::Length`](crate::Error::Length) if the slices differ in length, [`Error::Number`](crate::Error::Number)

@@ -41,7 +41,7 @@ fn polynomial<S: Simd, const N: usize>(simd: S, x: S::F32, c: [f32; N]) -> S::F3
 
 /// `|x|`.
 #[inline(always)]
-fn abs<S: Simd>(simd: S, x: S::F32) -> S::F32 {
+pub(crate) fn abs<S: Simd>(simd: S, x: S::F32) -> S::F32 {
     simd.f32_from_bits(simd.u32_and(simd.to_bits(x), simd.u32_splat(!SIGN)))
 }
 
