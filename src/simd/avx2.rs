@@ -201,24 +201,42 @@ impl Simd for Avx2 {
     }
     #[inline(always)]
     fn transpose(self, rows: [F; LANES]) -> [F; LANES] {
-        let mut result = rows;
-        for (i, j) in [(0, 0), (0, 8), (8, 0), (8, 8)] {
-            // The block of rows i.. and columns j.. becomes that of rows j.. and columns i...
-            let mut block = [rows[0].0; 8];
-            for r in 0..8 {
-                block[r] = if j == 0 { rows[i + r].0 } else { rows[i + r].1 };
-            }
-            // SAFETY: the token proves AVX2.
-            let block = unsafe { transpose_8(block) };
-            for r in 0..8 {
-                *(if i == 0 {
-                    &mut result[j + r].0
-                } else {
-                    &mut result[j + r].1
-                }) = block[r];
-            }
+        // Written out: a copy of sixteen vectors and its change would go through memory once more.
+        let mut quarters = [[rows[0].0; 8]; 4];
+        for r in 0..8 {
+            let (upper, lower) = (rows[r], rows[r + 8]);
+            quarters[0][r] = upper.0;
+            quarters[1][r] = lower.0;
+            quarters[2][r] = upper.1;
+            quarters[3][r] = lower.1;
         }
-        result
+        // SAFETY: the token proves AVX2.
+        let [a, b, c, d] = unsafe {
+            [
+                transpose_8(quarters[0]),
+                transpose_8(quarters[1]),
+                transpose_8(quarters[2]),
+                transpose_8(quarters[3]),
+            ]
+        };
+        [
+            (a[0], b[0]),
+            (a[1], b[1]),
+            (a[2], b[2]),
+            (a[3], b[3]),
+            (a[4], b[4]),
+            (a[5], b[5]),
+            (a[6], b[6]),
+            (a[7], b[7]),
+            (c[0], d[0]),
+            (c[1], d[1]),
+            (c[2], d[2]),
+            (c[3], d[3]),
+            (c[4], d[4]),
+            (c[5], d[5]),
+            (c[6], d[6]),
+            (c[7], d[7]),
+        ]
     }
     #[inline(always)]
     fn u64_load(self, src: &[u64; WORDS]) -> I {

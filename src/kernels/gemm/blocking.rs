@@ -46,13 +46,14 @@ impl Blocking {
                 mc: 14 * 10,
                 nc: 2048,
             },
-            // 16 registers: 12 accumulators, 2 of B and 2 of A broadcast. Panels of 6 and 16 KiB share a
-            // 32 KiB first-level cache; A's block takes 192 KiB of a 256 KiB second level.
+            // 16 registers: 12 accumulators, 2 of B and 2 of A broadcast. The panel of B (24 KiB) stays in a 32 KiB
+            // first-level cache, and those of A (9 KiB) stream past it from the second level, of which their block
+            // takes 144 KiB: a 256 KiB one has room for it.
             Level::Avx2 => Self {
                 mr: 6,
                 nr: 16,
-                kc: 256,
-                mc: 6 * 32,
+                kc: 384,
+                mc: 6 * 16,
                 nc: 2048,
             },
             // 16 registers of 4 lanes (SSE2): 8 accumulators, 4 of B, 1 of A broadcast.

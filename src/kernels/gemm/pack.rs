@@ -99,6 +99,20 @@ impl<'a> Operand<'a> {
         data.as_ptr().wrapping_add(at)
     }
 
+    /// Whether 16 elements can be read from there on, and their bits, whichever rows they belong to.
+    #[inline(always)]
+    fn has_vector(&self, row: usize, col: usize) -> bool {
+        let at = row * self.matrix.row_stride + col;
+        let has_bits = match self.bits {
+            None => true,
+            Some(bits) => {
+                let at = row * bits.row_stride + col * bits.col_stride;
+                at + LANES <= bits.words.len() * 64
+            }
+        };
+        has_bits && at + LANES <= self.matrix.data.len()
+    }
+
     /// Up to 16 elements of one row, selected and scaled; the absent ones are zero.
     #[inline(always)]
     pub(crate) fn neighbours<S: Simd>(
@@ -158,6 +172,10 @@ pub(super) fn pack<S: Simd>(
     width: usize,
     out: &mut [f32],
 ) {
+    debug_assert!(
+        width < LANES || width.is_multiple_of(LANES),
+        "whole vectors of a depth would reach into what was packed before"
+    );
     let panel_len = width * block.depth.max(1);
     if !block.count.is_multiple_of(width)
         && let Some(last) = out.chunks_exact_mut(panel_len).last()
@@ -184,15 +202,27 @@ pub(super) fn pack<S: Simd>(
 
 /// All panels of an operand whose neighbours are neighbours in memory (it comes transposed), one depth
 /// after another, so that each page of the operand is visited once.
+///
+/// Panels that are narrower than a vector get whole ones all the same: what is too much lies where the next
+/// depths go. Copying the right number of elements takes several times as long.
 #[inline(always)]
 fn pack_along<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize, out: &mut [f32]) {
     for d in 0..block.depth {
         let depth = block.first_depth + d;
         for start in (0..block.count).step_by(width) {
             let used = width.min(block.count - start);
-            let out = &mut out[start * block.depth + d * width..][..used];
+            let out = &mut out[start * block.depth + d * width..];
+            let col = block.first + start;
+            let room = (block.depth - d) * width >= LANES;
+            if width < LANES && used == width && room && operand.has_vector(depth, col) {
+                simd.prefetch(operand.address(depth + ROWS_AHEAD, col));
+                let x = operand.along_row(simd, depth, col, LANES);
+                simd.store_up_to(x, out);
+                continue;
+            }
+            let out = &mut out[..used];
             for (i, out) in out.chunks_mut(LANES).enumerate() {
-                let col = block.first + start + i * LANES;
+                let col = col + i * LANES;
                 simd.prefetch(operand.address(depth + ROWS_AHEAD, col));
                 let x = operand.along_row(simd, depth, col, out.len());
                 simd.store_up_to(x, out);
@@ -203,6 +233,7 @@ fn pack_along<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize
 
 /// One panel of an operand whose depth is contiguous: blocks of 16 x 16, transposed in registers. All
 /// depths of 16 neighbours come before the next 16, since the processor follows that many rows ahead.
+/// Vectors are stored whole here, too, as long as the panel has room for them.
 #[inline(always)]
 fn pack_across<S: Simd>(
     simd: S,
@@ -222,9 +253,10 @@ fn pack_across<S: Simd>(
                 *row = operand.along_row(simd, at.0, at.1, depth);
             }
             let columns = simd.transpose(rows);
-            let out = &mut panel[d * width..(d + depth) * width];
-            for (out, column) in out.chunks_exact_mut(width).zip(columns) {
-                simd.store_up_to(column, &mut out[start..start + count]);
+            for (i, &column) in columns.iter().enumerate().take(depth) {
+                let out = &mut panel[(d + i) * width + start..];
+                let len = if out.len() < LANES { count } else { LANES };
+                simd.store_up_to(column, &mut out[..len]);
             }
         }
     }

@@ -10,14 +10,22 @@ use super::epilogue::Place;
 /// The sums of a tile: `MR` rows of `NV` vectors.
 pub(super) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F32; NV]; MR];
 
-/// Depths between two prefetches of the tile's place in C: one row at a time, because a burst of them would
-/// fill the buffers that the panels' own lines arrive through.
-const SEGMENT: usize = 16;
+/// Depths between two prefetches of the place in C of a tile of `mr` rows: one row at a time, because a burst of
+/// them would fill the buffers that the panels' own lines arrive through. Few rows have asked for all of theirs
+/// early on, and a short segment is mostly the loop around it.
+const fn segment(mr: usize) -> usize {
+    if mr > 2 * REST { 16 } else { 32 }
+}
 
 /// Depths that packed panels are asked for ahead of their use: they stream from the second-level cache, and
 /// the processor's own prefetcher stops at the end of each page. A depth of lanes is more than twice as long.
 const ROWS_AHEAD: usize = 16;
 const LANES_AHEAD: usize = 8;
+
+/// Whether lanes stream, too. Panels for tiles of few rows are narrow enough to stay in the first-level cache.
+const fn lanes_stream(mr: usize) -> bool {
+    mr > 2 * REST
+}
 
 /// Rows of a tile at the edge of a product that has no more than these left there. It costs a fraction of a
 /// whole tile: 128 rows are 9 tiles of 14 and one of 4, not 10.
@@ -42,15 +50,17 @@ pub(super) fn multiply_packed<S: Simd, const MR: usize, const R: usize, const NV
     let mut tile = *sums;
     let (a, _) = a.as_chunks::<MR>();
     let (b, _) = b.as_chunks::<LANES>();
-    let segments = a.chunks(SEGMENT).zip(b.chunks(SEGMENT * NV));
+    let segments = a.chunks(segment(MR)).zip(b.chunks(segment(MR) * NV));
     for (segment, (a, b)) in segments.enumerate() {
         if let Some(place) = place {
             place.ask::<S, R, NV>(simd, segment);
         }
         for (a, b) in a.iter().zip(b.chunks_exact(NV)) {
             simd.prefetch(a.as_ptr().wrapping_add(ROWS_AHEAD * MR));
-            for j in 0..NV {
-                simd.prefetch(b.as_ptr().wrapping_add(LANES_AHEAD * NV + j).cast());
+            if lanes_stream(MR) {
+                for j in 0..NV {
+                    simd.prefetch(b.as_ptr().wrapping_add(LANES_AHEAD * NV + j).cast());
+                }
             }
             let b = load::<S, NV>(simd, b);
             for i in 0..R {
