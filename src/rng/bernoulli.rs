@@ -42,6 +42,12 @@ impl Bernoulli {
         }
     }
 
+    /// Whether bits are more than the generator's own: compared with p, digit by digit.
+    #[inline(always)]
+    pub(crate) fn compares(self) -> bool {
+        matches!(self, Self::Digits(digits) if digits.count() > 1)
+    }
+
     /// The generator of block `block`.
     #[inline(always)]
     pub(crate) fn start<S: Simd>(self, simd: S, key: Key, block: u64) -> Groups<S> {
@@ -68,7 +74,7 @@ impl<S: Simd> Groups<S> {
             Bernoulli::All => self.simd.u64_splat(!0),
             Bernoulli::None => self.simd.u64_splat(0),
             // With one digit (p = 0.5) a random bit is the answer.
-            Bernoulli::Digits(digits) if digits.count() == 1 => self.generator.next(self.simd),
+            Bernoulli::Digits(_) if !self.what.compares() => self.generator.next(self.simd),
             Bernoulli::Digits(digits) => compare(self.simd, &mut self.generator, digits),
         }
     }

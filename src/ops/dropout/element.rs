@@ -1,6 +1,7 @@
 //! Dropout of each element.
 
 use super::draw::{check_end, stream};
+use super::pass;
 use crate::dropout::Dropout;
 use crate::error::Result;
 use crate::exec::{current_isa, for_each_chunk, for_each_chunk_pair};
@@ -9,7 +10,7 @@ use crate::mask::Mask;
 use crate::ops::check::{check_length, check_shape};
 use crate::ops::elementwise::{copy_into, scale_in_place};
 use crate::ops::select::{select, select_into};
-use crate::simd::{Isa, dispatch};
+use crate::simd::Isa;
 use crate::tensor::{Tensor, View, ViewMut};
 
 /// Cost of an element of dropout against an element of a scaled copy.
@@ -106,34 +107,27 @@ fn forward(
     let (stream, scale) = (stream(dropout), dropout.scale());
     match keep {
         None => for_each_chunk(out, APPLY_WEIGHT, |start, out| {
-            let x = x.map(|x| &x[start..start + out.len()]);
-            dispatch(
-                isa,
-                Forward {
-                    stream: stream.skip(start),
-                    x,
-                    out,
-                    words: None,
-                    scale,
-                },
-            );
+            let part = Forward {
+                stream: stream.skip(start),
+                x: x.map(|x| &x[start..start + out.len()]),
+                out,
+                words: None,
+                scale,
+            };
+            pass::forward(isa, part);
         }),
         Some(keep) => {
             let words = keep.words_mut();
             words.fill(0);
             for_each_chunk_pair(out, words, APPLY_WEIGHT, |start, out, words| {
-                let x = x.map(|x| &x[start..start + out.len()]);
-                let words = Some(words);
-                dispatch(
-                    isa,
-                    Forward {
-                        stream: stream.skip(start),
-                        x,
-                        out,
-                        words,
-                        scale,
-                    },
-                );
+                let part = Forward {
+                    stream: stream.skip(start),
+                    x: x.map(|x| &x[start..start + out.len()]),
+                    out,
+                    words: Some(words),
+                    scale,
+                };
+                pass::forward(isa, part);
             });
         }
     }

@@ -9,6 +9,7 @@ mod drop_block;
 mod element;
 mod exact;
 mod heads;
+mod pass;
 mod shared;
 
 pub(super) use draw::{check_end, draw};
