@@ -18,7 +18,7 @@ F = torch.nn.functional
 KEY = Key(11)
 NODE = "ElisionDropoutBackward"
 
-built = pytest.mark.skipif(not et.native(), reason="no compiled core is in use: python -m elision.torch.build makes one")
+built = pytest.mark.skipif(not et.native(), reason="no compiled core: python -m elision.torch.build makes one")
 WAYS = {
     "patched": lambda x: F.dropout(x, 0.4),
     "drawn": lambda x: et.dropout(x, 0.4),
@@ -33,8 +33,8 @@ def drop(request):
 
 
 def python(*words, **environment):
-    words = [sys.executable, *words]
-    return subprocess.run(words, env={**os.environ, "ELISION_TORCH_NATIVE": "1", **environment}, capture_output=True, text=True)
+    environment = {**os.environ, "ELISION_TORCH_NATIVE": "1", **environment}
+    return subprocess.run([sys.executable, *words], env=environment, capture_output=True, text=True)
 
 
 MASKS = """
@@ -46,7 +46,7 @@ with et.patch():
     for n in (1, 63, 64, 4097, 1 << 18):
         for p in (1e-9, 0.1, 0.5, 1.0):
             for key in (None, Key.from_int(2**127 + n)):
-                for drop in (lambda x: torch.nn.functional.dropout(x, p), lambda x: et.dropout(x, p, key=key)):
+                for drop in (lambda x: torch.dropout(x, p, True), lambda x: et.dropout(x, p, key=key)):
                     x = torch.randn(n, requires_grad=True)
                     y = drop(x)
                     y.backward(torch.randn(n))
@@ -58,7 +58,8 @@ print(et.native(), seen.hexdigest())
 
 @built
 def test_masks_and_the_generators_state_are_those_of_python():
-    (native, here), (other, there) = (python("-c", MASKS, **env).stdout.split() for env in ({}, {"ELISION_TORCH_NATIVE": "0"}))
+    native, here = python("-c", MASKS).stdout.split()
+    other, there = python("-c", MASKS, ELISION_TORCH_NATIVE="0").stdout.split()
     assert (native, other) == ("True", "False") and here == there
 
 
@@ -158,6 +159,13 @@ def test_a_gradient_that_somebody_sees_stays(drop):
     assert torch.equal(x.grad * 3, first) and (numbers == 1).all()
 
 
+def test_a_gradient_that_is_asked_for_besides(drop):
+    x = torch.ones(30, requires_grad=True)
+    y = drop(x)
+    dy, dx = torch.autograd.grad(y * 3, (y, x), torch.ones(30))
+    assert (dy == 3).all() and torch.equal(dx, 3 * y)
+
+
 def test_hooks_see_and_replace(drop):
     x = torch.ones(30, requires_grad=True)
     y = drop(x)
@@ -223,7 +231,8 @@ def test_a_broken_core_is_done_without(tmp_path, monkeypatch):
     assert file.is_relative_to(tmp_path)
     file.parent.mkdir()
     file.write_bytes(b"nothing that could be loaded")
-    program = "import torch, elision.torch as et; et.patch(); torch.nn.functional.dropout(torch.ones(9)); print(et.native())"
+    program = "import torch, elision.torch as et; et.patch(); torch.dropout(torch.ones(9), 0.5, True); "
+    program += "print(et.native())"
     done = python("-c", program)
     assert done.stdout == "False\n" and done.stderr.count("RuntimeWarning") == 1 and str(file) in done.stderr
     assert python("-c", program, ELISION_TORCH_NATIVE="0").stderr == ""

@@ -20,7 +20,8 @@ def _command(output: Path) -> list[str]:
     compiler = shlex.split(os.environ.get("CXX") or "c++")
     includes = [f"-I{each}" for each in include_paths()]
     libraries = [flag for each in library_paths() for flag in (f"-L{each}", f"-Wl,-rpath,{each}")]
-    return [*compiler, *_core.FLAGS, *includes, os.fspath(_core.SOURCE), "-o", os.fspath(output), *libraries, "-ltorch_cpu", "-lc10"]
+    files = [os.fspath(_core.SOURCE), "-o", os.fspath(output)]
+    return [*compiler, *_core.FLAGS, *includes, *files, *libraries, "-ltorch_cpu", "-lc10"]
 
 
 def build() -> Path:
@@ -32,7 +33,8 @@ def build() -> Path:
     file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=file.parent) as directory:
         output = Path(directory, file.name)
-        subprocess.run(_command(output), check=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        pipe = subprocess.PIPE
+        subprocess.run(_command(output), check=True, stdout=pipe, stderr=subprocess.STDOUT, text=True, errors="replace")
         os.replace(output, file)
     return file
 
@@ -40,9 +42,10 @@ def build() -> Path:
 def main() -> int:
     """The program: see `--help`."""
     parser = argparse.ArgumentParser(prog="python -m elision.torch.build", description=__doc__)
-    parser.add_argument("--remove", action="store_true", help="remove what was compiled")
+    parser.add_argument("--remove", action="store_true", help="remove what was compiled, for any PyTorch")
     if parser.parse_args().remove:
-        _core.path().unlink(missing_ok=True)
+        for file in _core.path().parent.glob("torch-*.so"):
+            file.unlink(missing_ok=True)
         return 0
     try:
         print(build())
