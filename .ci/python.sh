@@ -33,7 +33,9 @@ export XDG_CACHE_HOME=$out/cache
 ELISION_GOLDEN=$tests/../../tests/golden "$env/bin/python" -m pytest -q -p no:cacheprovider tests | tee log
 echo "skipped: $(grep -oE '[0-9]+ skipped' log | grep -oE '[0-9]+' || echo 0)"
 if [ -n "${WITH_TORCH:-}" ]; then
-  echo "elision.torch with its compiled core: $("$env/bin/python" -m elision.torch.build)"
+  core=$("$env/bin/python" -m elision.torch.build)
+  "$env/bin/python" -c 'from elision.torch import native; assert native()'
+  echo "elision.torch with its compiled core: $core"
   "$env/bin/python" -m pytest -q -p no:cacheprovider tests/pytorch
 fi
 MYPYPATH="" "$env/bin/mypy" --strict --no-error-summary --cache-dir=/dev/null -p elision
