@@ -94,6 +94,17 @@ def test_what_is_left_to_python(kind):
     assert torch.equal(x.grad != 0, y != 0) and 0 < (y == 0).sum() < y.numel()
 
 
+@built
+@pytest.mark.parametrize("x", [torch.ones(4, 5).t(), torch.ones(4, dtype=torch.float64)])
+def test_operators_that_are_called_directly(x):
+    for name, key in (("dropout_from_draw", ()), ("dropout_from_key", (1, 2))):
+        operator = getattr(torch.ops.elision, name)
+        with pytest.raises(TypeError, match="x is no contiguous float32 tensor"):
+            operator(x, 0.5, *key)
+        with pytest.raises(RuntimeError, match="elision failed"):
+            operator(torch.ones(4), 2.0, *key)
+
+
 def gradient(y, x, g, **how):
     return torch.autograd.grad(y, x, g, retain_graph=True, **how)[0]
 

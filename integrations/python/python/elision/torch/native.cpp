@@ -159,12 +159,18 @@ Tensor aten_dropout(DispatchKeySet keys, const Tensor& x, double p, bool train) 
   return here ? recorded(keys, x, drawn(p)) : elsewhere(keys, x, p, train);
 }
 
-// For the functions of the package, which have looked at x in Python.
+// For the functions of the package, which leave other tensors to Python; but an operator can be called by anybody.
+void check(const Tensor& x) {
+  TORCH_CHECK_TYPE(ordinary(x) && x.is_contiguous(), "x is no contiguous float32 tensor of the CPU");
+}
+
 Tensor from_draw(DispatchKeySet keys, const Tensor& x, double p) {
+  check(x);
   return recorded(keys, x, drawn(p));
 }
 
 Tensor from_key(DispatchKeySet keys, const Tensor& x, double p, int64_t low, int64_t high) {
+  check(x);
   return recorded(keys, x, {static_cast<uint64_t>(low), static_cast<uint64_t>(high), p});
 }
 
