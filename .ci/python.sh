@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The Python package as a user installs it, in a virtual environment of its own: pytest, mypy, and a wheel.
-# WITH_TORCH=1 installs PyTorch, too, without which the tests of elision.torch are skipped.
+# WITH_TORCH=1 installs PyTorch, too, without which the tests of elision.torch are skipped, and runs those tests a second
+# time with the compiled core.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
@@ -27,8 +28,16 @@ trap 'rm -rf "$out"' EXIT
 cp -r $package/tests $package/README.md $package/TORCH.md $package/pyproject.toml "$out"
 tests=$PWD/$package
 cd "$out"
+# No compiled core but the one that is made here.
+export XDG_CACHE_HOME=$out/cache
 ELISION_GOLDEN=$tests/../../tests/golden "$env/bin/python" -m pytest -q -p no:cacheprovider tests | tee log
 echo "skipped: $(grep -oE '[0-9]+ skipped' log | grep -oE '[0-9]+' || echo 0)"
+if [ -n "${WITH_TORCH:-}" ]; then
+  core=$("$env/bin/python" -m elision.torch.build)
+  "$env/bin/python" -c 'from elision.torch import native; assert native()'
+  echo "elision.torch with its compiled core: $core"
+  "$env/bin/python" -m pytest -q -p no:cacheprovider tests/pytorch
+fi
 MYPYPATH="" "$env/bin/mypy" --strict --no-error-summary --cache-dir=/dev/null -p elision
 # The compiled module lists its names, which stubs do not.
 echo 'elision._native.__all__' >allowed

@@ -33,8 +33,9 @@ mod _native {
         mask::PyMask,
         openmp::_use_openmp,
         raw::{
-            _alpha_dropout_ptr, _dropout_mask_ptr, _dropout_ptr, _dropout_shared_ptr,
-            _linear_backward_ptr, _linear_ptr, _linear_state, _mask_ptr, _select_ptr,
+            _alpha_dropout_ptr, _dropout_address, _dropout_mask_ptr, _dropout_ptr,
+            _dropout_shared_ptr, _linear_backward_ptr, _linear_ptr, _linear_state, _mask_ptr,
+            _select_ptr,
         },
         threads::{Threads, get_threads, set_threads},
     };

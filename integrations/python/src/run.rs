@@ -84,21 +84,33 @@ pub(crate) fn run_in_pieces<I: Iterator<Item: Send> + Send>(
     cut: impl FnOnce(usize) -> I + Send,
     f: impl Fn(I::Item) -> elision::Result<()> + Sync + Send,
 ) -> Result<()> {
-    let alone = |mut pieces: I| pieces.try_for_each(&f);
-    let Some(openmp) = openmp() else {
-        return run(py, Work::Elements(n), || alone(cut(n.max(1))));
-    };
-    let chosen = isa::chosen();
-    let threads = openmp.threads();
-    let len = piece_len(n, threads);
-    if len < n {
-        let f = |piece| caught(chosen, || f(piece));
-        return py.detach(|| openmp.each(threads, cut(len), f));
-    }
-    let f = || caught(chosen, || alone(cut(len)));
     match Work::Elements(n).place(1) {
-        Place::Here => f(),
-        _ => py.detach(f),
+        Place::Here => share(n, cut, f),
+        _ => py.detach(|| share(n, cut, f)),
+    }
+}
+
+/// The same for a caller that has released the interpreter, or never had it.
+pub(crate) fn share<I: Iterator<Item: Send> + Send>(
+    n: usize,
+    cut: impl FnOnce(usize) -> I + Send,
+    f: impl Fn(I::Item) -> elision::Result<()> + Sync + Send,
+) -> Result<()> {
+    let chosen = isa::chosen();
+    if let Some(openmp) = openmp() {
+        let threads = openmp.threads();
+        let f = |piece| caught(chosen, || f(piece));
+        let len = piece_len(n, threads);
+        return match len < n {
+            true => openmp.each(threads, cut(len), f),
+            false => cut(len).try_for_each(f),
+        };
+    }
+    let alone = || caught(chosen, || cut(n.max(1)).try_for_each(&f));
+    let pool = threads::current();
+    match Work::Elements(n).place(pool.threads()) {
+        Place::Pool => pool.install(alone)?,
+        _ => alone(),
     }
 }
 

@@ -1,5 +1,7 @@
 """The calls on addresses do what those on arrays do, and check what can be checked."""
 
+import ctypes
+
 import numpy as np
 import pytest
 
@@ -29,6 +31,19 @@ def test_dropout_and_its_bits():
     _native._select_ptr(at(x), at(y), at(bits), 1000, 1 / 0.7)
     _native._select_ptr(at(z), at(z), at(bits), 1000, 1 / 0.7)
     assert np.array_equal(y, want) and np.array_equal(z, want)
+
+
+def test_dropout_as_a_function_of_c():
+    address, size, number = ctypes.c_void_p, ctypes.c_size_t, ctypes.c_uint64
+    form = ctypes.CFUNCTYPE(ctypes.c_int, address, address, size, number, number, ctypes.c_double)
+    dropout = form(_native._dropout_address())
+    for n in (0, 1, 1000, 1 << 19):
+        x = np.random.default_rng(1).random(n, np.float32)
+        y, z = np.empty_like(x), x.copy()
+        assert dropout(at(x), at(y), n, *BITS, 0.3) == 0 == dropout(at(z), at(z), n, *BITS, 0.3)
+        assert np.array_equal(y, elision.dropout(x, 0.3, KEY)) and np.array_equal(z, y)
+    for bad in [(at(x), at(y), n, *BITS, 2.0), (None, at(y), n, *BITS, 0.5), (at(x), at(x) + 4, n - 1, *BITS, 0.5)]:
+        assert dropout(*bad) == 1
 
 
 def test_groups_and_alpha():

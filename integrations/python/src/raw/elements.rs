@@ -7,7 +7,7 @@ use super::dropout_of;
 use super::memory::{Memory, Pair};
 use crate::fault::Result;
 use crate::mask::drawing;
-use crate::run::{run, run_in_pieces};
+use crate::run::{run, run_in_pieces, share};
 
 /// Dropout of `n` numbers from `src` to `dst`.
 #[pyfunction]
@@ -26,6 +26,23 @@ pub(crate) fn _dropout_ptr(
     let pair = Pair::new(src, dst, n)?;
     run_in_pieces(
         py,
+        n,
+        |len| pair.cut(len),
+        |(start, pair)| forward(pair, &after(&dropout, start), None),
+    )
+}
+
+/// The same for a caller that has released the interpreter, or never had it.
+pub(super) fn dropout_shared_out(
+    src: usize,
+    dst: usize,
+    n: usize,
+    key: (u64, u64),
+    p: f64,
+) -> Result<()> {
+    let dropout = dropout_of(key, p, 0, n)?;
+    let pair = Pair::new(src, dst, n)?;
+    share(
         n,
         |len| pair.cut(len),
         |(start, pair)| forward(pair, &after(&dropout, start), None),

@@ -8,11 +8,13 @@
 )]
 
 mod elements;
+mod from_c;
 mod groups;
 mod linear;
 mod memory;
 
 pub(crate) use elements::*;
+pub(crate) use from_c::*;
 pub(crate) use groups::*;
 pub(crate) use linear::*;
 

@@ -6,6 +6,7 @@
 """
 
 from ._channels import alpha_dropout, dropout1d, dropout2d, dropout3d
+from ._core import native
 from ._dropout import Save, dropout
 from ._linear import linear, linear_gelu_dropout, linear_relu_dropout
 from ._openmp import share_threads
@@ -41,6 +42,7 @@ __all__ = [
     "linear",
     "linear_gelu_dropout",
     "linear_relu_dropout",
+    "native",
     "patch",
     "patched",
     "unpatch",

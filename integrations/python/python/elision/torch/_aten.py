@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.autograd import forward_ad
 
 from .. import Key, Mask
+from . import _core
 from ._dropout import shown, trained, trained_, writable
 from ._elementwise import dropped, dropped_
 from ._groups import Groups, grouped
@@ -71,6 +72,14 @@ def composites() -> dict[str, tuple[Kernel, Kernel]]:
         name: (functools.partial(kernel, autograd=True), functools.partial(kernel, autograd=False))
         for name, kernel in kernels.items()
     }
+
+
+if _core.native():
+    _library = torch.library.Library("elision", "FRAGMENT")
+    _library.define("dropout_elsewhere(Tensor x, float p, bool train) -> Tensor")
+    # The core calls it from a kernel of its own for the same key.
+    _library.impl("dropout_elsewhere", functools.partial(_dropout, autograd=True), "AutogradCPU")
+    _library.impl("dropout_elsewhere", functools.partial(_dropout, autograd=False), "CPU")
 
 
 def native_dropout(x: Tensor, p: float, train: bool | None) -> tuple[Tensor, Tensor]:

@@ -11,7 +11,8 @@ from torch.autograd import forward_ad
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
 from .. import Key
-from ._elementwise import FromBits, apply, apply_, by_operator, dropped, dropped_
+from . import _core
+from ._elementwise import FromBits, apply, apply_, by_operator, dropped, dropped_, recorded
 from ._key import BOUND, NUMBERS, as_tensor, draw, halves
 from ._ops import Transformed, op
 from ._tensors import plain, strides, watched
@@ -74,6 +75,8 @@ def dropout(
 
 def trained(x: Tensor, p: float) -> Tensor:
     """Dropout of an ordinary tensor by a key that is drawn, where time counts."""
+    if _core.fits(x):
+        return _core.from_draw(x, p)
     low, high = draw()
     if (x.requires_grad and is_grad_enabled()) or forward_ad._current_level >= 0:
         return apply(x, p, low, high)
@@ -130,7 +133,7 @@ def _dropout(x: Tensor, p: float, inplace: bool, key: Key | None, save: str) -> 
         return _in_place(x, p, key.low, key.high)
     low, high = halves(key)
     x = x if key is None else x.contiguous()
-    return FromBits.apply(x, p, low, high) if save == "bits" else apply(x, p, low, high)
+    return FromBits.apply(x, p, low, high) if save == "bits" else recorded(x, p, low, high)
 
 
 def _elsewhere(x: Tensor, p: float, inplace: bool, key: Key | None) -> Tensor:

@@ -14,6 +14,7 @@ from torch.autograd import Function
 
 from .. import _native
 from .._native import _dropout_ptr
+from . import _core
 from ._key import as_tensor
 from ._tensors import finished, laid_out, memory_order, plain, staged, strides
 
@@ -76,11 +77,16 @@ class FromKeyInPlace(Function):
     backward = FromKey.backward
 
 
+def recorded(x: Tensor, p: float, low: int, high: int) -> Tensor:
+    """Dropout of an ordinary tensor, which autograd and forward mode see."""
+    return _core.from_key(x, p, low, high) if _core.fits(x) else apply(x, p, low, high)
+
+
 def _differentiable(ctx: Any, g: Tensor) -> Tensor:
     """The same function of g, recorded for autograd in its turn."""
     p, low, high, stride = ctx.call
     if plain(g):
-        return apply(laid_out(g, stride), p, low, high)
+        return recorded(laid_out(g, stride), p, low, high)
     # Several gradients at once, as vmap gives them, or a tensor of another kind.
     return by_operator(g, as_tensor(low, high), p, stride)
 

@@ -42,7 +42,7 @@ def halves(key: Key | None) -> tuple[int, int]:
 
 def as_tensor(low: int, high: int) -> torch.Tensor:
     """A key as the operators take it: two numbers of 64 bits."""
-    return torch.tensor([_signed(low), _signed(high)], dtype=torch.int64, device="cpu")
+    return torch.tensor([signed(low), signed(high)], dtype=torch.int64, device="cpu")
 
 
 def from_tensor(key: torch.Tensor) -> tuple[int, int]:
@@ -51,5 +51,6 @@ def from_tensor(key: torch.Tensor) -> tuple[int, int]:
     return low & (2**64 - 1), high & (2**64 - 1)
 
 
-def _signed(half: int) -> int:
+def signed(half: int) -> int:
+    """The half of a key as the operators take it."""
     return half - 2**64 if half >= 2**63 else half

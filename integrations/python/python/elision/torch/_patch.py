@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.overrides import handle_torch_function, has_torch_function_unary
 
-from . import _aten
+from . import _aten, _core
 from ._dropout import _compiled, _is_compiling, stock, trained
 from ._tensors import plain
 
@@ -21,7 +21,8 @@ def _dropout(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool
     if training and not inplace and 0.0 < p <= 1.0:
         if _is_compiling():
             return _compiled(input, p, inplace, None)
-        if plain(input) and input.numel():
+        # The compiled core finds out for itself.
+        if not _core.native() and plain(input) and input.numel():
             return trained(input, p)
     if has_torch_function_unary(input):
         return handle_torch_function(stock, (input,), input, p=p, training=training, inplace=inplace)
@@ -37,10 +38,13 @@ def _install() -> Any:
     library = torch.library.Library("aten", "IMPL")
     try:
         for name, (above, below) in _aten.composites().items():
+            if name == "dropout" and _core.native():
+                continue
             library.impl(name, above, "AutogradCPU")
             library.impl(name, below, "CPU")
         for name, kernel in _aten.BACKENDS.items():
             library.impl(name, kernel, "CPU")
+        _core.patch()
     except BaseException:
         library._destroy()
         raise
@@ -74,6 +78,7 @@ class _State:
         elif not wanted and self.library is not None:
             if torch.nn.functional.dropout is _dropout:
                 torch.nn.functional.dropout = stock
+            _core.unpatch()
             self.library._destroy()
             self.library = None
             _forget_dispatch()

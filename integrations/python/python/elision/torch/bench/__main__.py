@@ -11,7 +11,7 @@ import torch
 
 import elision
 
-from .. import dropout, patch
+from .. import dropout, native, patch
 from . import work
 from .timing import Timed, Variant, compare
 
@@ -77,6 +77,7 @@ def _machine(options: argparse.Namespace) -> dict[str, Any]:
         "torch": torch.__version__,
         "python": platform.python_version(),
         "isa": elision.isa(),
+        "native": native(),
         "threads": options.threads,
         "p": options.p,
         "rounds": options.rounds,
