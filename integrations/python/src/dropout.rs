@@ -1,6 +1,6 @@
 //! Dropout of elements and of groups of them, and its backward pass.
 
-use elision::{Channels, Dims, Dropout, Form, Key, Mask, Where, ops};
+use elision::{Channels, Dims, Dropout, Error, Form, Key, Mask, Where, ops};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 
@@ -24,6 +24,13 @@ impl<'py> FromPyObject<'_, 'py> for Rate {
         let dropout = Dropout::new(key, p).map_err(Fault::from)?;
         Ok(Self(dropout.with_offset(offset)))
     }
+}
+
+/// An error unless a stream has so many decisions from an offset on.
+pub(crate) fn check_end(offset: u64, decisions: usize) -> Result<()> {
+    let end = offset.checked_add(decisions as u64);
+    end.ok_or(Error::Overflow("offset and length of a dropout"))?;
+    Ok(())
 }
 
 /// The key that the argument of that name is.

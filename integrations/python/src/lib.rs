@@ -34,8 +34,8 @@ mod _native {
         openmp::_use_openmp,
         raw::{
             _alpha_dropout_ptr, _dropout_address, _dropout_mask_ptr, _dropout_ptr,
-            _dropout_shared_ptr, _linear_backward_ptr, _linear_ptr, _linear_state, _mask_ptr,
-            _select_ptr,
+            _dropout_shared_ptr, _linear_backward_ptr, _linear_ptr, _mask_ptr,
+            _product_backward_ptr, _select_ptr,
         },
         threads::{Threads, get_threads, set_threads},
     };

@@ -35,6 +35,15 @@ impl Layer {
         })
     }
 
+    /// The same layer for the rows that come after so many elements of the output.
+    pub(crate) fn after(&self, elements: usize) -> Self {
+        let after = |dropout: Dropout| dropout.with_offset(dropout.offset() + elements as u64);
+        Self {
+            dropout: self.dropout.map(after),
+            ..*self
+        }
+    }
+
     pub(crate) fn epilogue<'a>(&self, bias: Option<View<'a>>) -> Epilogue<'a> {
         Epilogue {
             bias,

@@ -114,6 +114,24 @@ pub(crate) fn share<I: Iterator<Item: Send> + Send>(
     }
 }
 
+/// Runs a product: calls `f` with the parts that `cut` makes for so many threads. Those are OpenMP's where they were
+/// found; otherwise there is one part, which the pool's threads share.
+pub(crate) fn run_in_parts<I: Iterator<Item: Send> + Send>(
+    py: Python<'_>,
+    work: Work,
+    cut: impl FnOnce(usize) -> I + Send,
+    f: impl Fn(I::Item) -> elision::Result<()> + Sync + Send,
+) -> Result<()> {
+    match (openmp(), work.place(1)) {
+        (None, _) | (_, Place::Here) => run(py, work, || cut(1).try_for_each(&f)),
+        (Some(openmp), _) => {
+            let (chosen, threads) = (isa::chosen(), openmp.threads());
+            let f = |part| caught(chosen, || f(part));
+            py.detach(|| openmp.each(threads, cut(threads), f))
+        }
+    }
+}
+
 /// How many of `n` elements one piece has: all of them where sharing does not pay.
 fn piece_len(n: usize, threads: usize) -> usize {
     if threads < 2 || n < 2 * GRAIN {

@@ -60,22 +60,48 @@ def test_groups_and_alpha():
     assert not Mask.draw(KEY, 0.4, (4, 5)).to_bools()[np.ptp(alpha, axis=2) == 0].any()
 
 
-@pytest.mark.parametrize("activation", ["identity", "relu", "gelu-erf"])
-@pytest.mark.parametrize("save", ["bits", "state"])
-def test_linear(activation, save):
+def layer():
+    """Input, weights, bias and gradient of a layer, its output and those of its gradients."""
     rng = np.random.default_rng(2)
     x, w, bias, g = [rng.standard_normal(shape).astype(np.float32) for shape in [(7, 5), (6, 5), 6, (7, 6)]]
-    y, dx, dw, db = (np.empty_like(a) for a in (g, x, w, bias))
-    rate = (0.3, KEY, 0)
-    saved = _native._linear_ptr((at(x), at(w), at(bias), at(y)), (7, 6, 5), activation, rate, save)
-    want, kept = elision.linear(x, w, bias, activation=activation, p=0.3, key=KEY)
+    return (x, w, bias, g), [np.empty_like(a) for a in (g, x, w, bias)]
+
+
+def test_linear_with_a_smooth_activation():
+    (x, w, bias, g), (y, dx, dw, db) = layer()
+    saved = _native._linear_ptr((at(x), at(w), at(bias), at(y)), (7, 6, 5), "gelu-erf", (0.3, KEY, 0), True)
+    want, kept = elision.linear(x, w, bias, activation="gelu-erf", p=0.3, key=KEY)
     assert np.array_equal(y, want)
-    if save == "state" and activation != "gelu-erf":
-        assert saved.nbytes == 0
-        saved = _native._linear_state(activation, rate, (7, 6))
-    _native._linear_backward_ptr((at(g), at(x), at(w), at(y)), (7, 6, 5), saved, (at(dx), at(dw), at(db)))
+    _native._linear_backward_ptr((at(g), at(x), at(w)), (7, 6, 5), saved, (at(dx), at(dw), at(db)))
     for got, want in zip((dx, dw, db), elision.linear_backward(g, x, w, kept)):
         assert np.array_equal(got, want)
+
+
+@pytest.mark.parametrize("activation", ["identity", "relu"])
+def test_linear_whose_output_says_it_all(activation):
+    (x, w, bias, g), (y, dx, dw, _) = layer()
+    rate = (0.3, KEY, 0)
+    assert _native._linear_ptr((at(x), at(w), at(bias), at(y)), (7, 6, 5), activation, rate, False) is None
+    want, kept = elision.linear(x, w, bias, activation=activation, p=0.3, key=KEY)
+    assert np.array_equal(y, want)
+    dz = elision.dropout_backward(g, 0.3, KEY)
+    dz[(y <= 0) & (activation == "relu")] = 0
+    _native._product_backward_ptr((at(dz), at(x), at(w)), (7, 6, 5), (at(dx), at(dw)))
+    for got, want in zip((dx, dw), elision.linear_backward(g, x, w, kept)):
+        assert np.array_equal(got, want)
+    dw[:] = 0
+    _native._product_backward_ptr((at(dz), at(x), at(w)), (7, 6, 5), (at(dx), 0))
+    assert not dw.any()
+
+
+def test_products_of_nothing():
+    y = np.empty((2, 3), np.float32)
+    _native._linear_ptr((0, 0, 0, at(y)), (2, 3, 0), "identity", None, False)
+    assert not y.any()
+    _native._linear_ptr((0, 0, 0, 0), (0, 3, 0), "relu", (0.5, KEY, 0), False)
+    y[:] = 1
+    _native._product_backward_ptr((0, 0, at(np.ones((2, 3), np.float32))), (0, 2, 3), (0, at(y)))
+    assert not y.any()
 
 
 def test_what_can_be_checked():
@@ -89,7 +115,9 @@ def test_what_can_be_checked():
     with pytest.raises(ValueError, match="drop probability"):
         _native._dropout_ptr(a, a, 100, *BITS, 2.0, 0)
     with pytest.raises(ValueError, match="overlaps"):
-        _native._linear_ptr((a, a, 0, a), (2, 2, 2), "relu", None, "bits")
+        _native._linear_ptr((a, a, 0, a), (2, 2, 2), "relu", None, False)
+    with pytest.raises(ValueError, match="gradient of w overlaps"):
+        _native._product_backward_ptr((a, a + 64, a + 128), (2, 2, 2), (0, a))
     _native._dropout_ptr(0, 0, 0, *BITS, 0.3, 0)
 
 
@@ -99,6 +127,8 @@ def test_decisions_beyond_the_stream_are_refused_before_anything_is_written():
         _native._dropout_ptr(at(x), at(y), 8, *BITS, 0.5, 2**64 - 7)
     with pytest.raises(OverflowError, match="offset"):
         _native._dropout_shared_ptr(at(x), at(y), (4, 2), (4, 1), *BITS, 0.5, 2**64 - 3)
+    with pytest.raises(OverflowError, match="offset"):
+        _native._linear_ptr((at(x), at(x), 0, at(y)), (4, 2, 2), "relu", (0.5, KEY, 2**64 - 7), False)
     assert not y.any()
 
 

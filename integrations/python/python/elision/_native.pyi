@@ -166,26 +166,28 @@ def _alpha_dropout_ptr(
     /,
 ) -> None: ...
 
-# The addresses of x [m, k], w [n, k], bias [n] (0 for none) and the output y [m, n]; `sizes` is (m, n, k). `save` is
-# "nothing", "bits", or "state": what is needed beside the output, which is no memory for "identity" and "relu".
+# The addresses of x [m, k], w [n, k], bias [n] (0 for none) and the output y [m, n]; `sizes` is (m, n, k). `save` asks for
+# what the backward pass needs, unless the output says it all, as it does for "identity" and "relu".
 def _linear_ptr(
     addresses: tuple[int, int, int, int],
     sizes: tuple[int, int, int],
     activation: str,
     rate: _Rate | None,
-    save: str,
+    save: bool,
     /,
 ) -> Saved | None: ...
 
-# The state of `save = "state"` for "identity" and "relu", made anew: the forward pass leaves nothing to keep.
-def _linear_state(activation: str, rate: _Rate | None, shape: Sequence[int], /) -> Saved: ...
-
-# The addresses of g [m, n], x, w and y (0 if the bits were saved), and those of the gradients of x, w and bias (0 for
-# one that is not wanted).
+# The addresses of g [m, n], x and w, and those of the gradients of x, w and bias (0 for one that is not wanted).
 def _linear_backward_ptr(
-    inputs: tuple[int, int, int, int],
+    inputs: tuple[int, int, int],
     sizes: tuple[int, int, int],
     saved: Saved,
     outputs: tuple[int, int, int],
     /,
+) -> None: ...
+
+# The addresses of the gradient [m, n] of the product `x @ w.T`, x and w, and those of the gradients of x and w (0 for one
+# that is not wanted).
+def _product_backward_ptr(
+    inputs: tuple[int, int, int], sizes: tuple[int, int, int], outputs: tuple[int, int], /
 ) -> None: ...

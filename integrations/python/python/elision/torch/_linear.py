@@ -32,7 +32,7 @@ _ACTIVATIONS = {
 
 
 class _Fused(Function):
-    """A layer on `[m, k]`, which keeps the output, or the bits and sums that its activation needs."""
+    """A layer on `[m, k]` by elision's products, which keeps the output, or the sums that its activation needs."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, w: Tensor, bias: Tensor | None, activation: Activation, rate: Any) -> Tensor:
@@ -43,11 +43,11 @@ class _Fused(Function):
         needed = any(ctx.needs_input_grad)
         bias = None if bias is None else bias.contiguous()
         at = x.data_ptr(), w.data_ptr(), _address(bias), y.data_ptr()
-        saved = _native._linear_ptr(at, (m, n, k), activation, rate, _saves(activation, needed))
+        from_output = activation in _FROM_OUTPUT
+        saved = _native._linear_ptr(at, (m, n, k), activation, rate, needed and not from_output)
         if needed:
-            from_output = activation in _FROM_OUTPUT
             ctx.save_for_backward(x, w, bias, y if from_output else None)
-            ctx.layer = activation, rate, None if from_output else saved
+            ctx.layer = activation, rate, saved
         return y
 
     @staticmethod
@@ -56,15 +56,20 @@ class _Fused(Function):
         wanted = ctx.needs_input_grad[:3]
         if torch.is_grad_enabled() or not plain(g):
             return *_differentiable(ctx, g, (x, w, bias)), None, None
-        activation, rate, saved = ctx.layer
+        saved = ctx.layer[2]
         g = g.contiguous()
         (m, k), n = x.shape, w.shape[0]
         if saved is None:
-            saved = _native._linear_state(activation, rate, (m, n))
+            g = _before_dropout(ctx, g, y)
         grads = [torch.empty_like(t) if want else None for t, want in zip((x, w, bias), wanted)]
-        inputs = g.data_ptr(), x.data_ptr(), w.data_ptr(), _address(y)
-        outputs = _address(grads[0]), _address(grads[1]), _address(grads[2])
-        _native._linear_backward_ptr(inputs, (m, n, k), saved, outputs)
+        inputs = g.data_ptr(), x.data_ptr(), w.data_ptr()
+        of_x, of_w, of_bias = map(_address, grads)
+        if saved is not None:
+            _native._linear_backward_ptr(inputs, (m, n, k), saved, (of_x, of_w, of_bias))
+        else:
+            _native._product_backward_ptr(inputs, (m, n, k), (of_x, of_w))
+            if grads[2] is not None:
+                torch.sum(g, 0, out=grads[2])
         return *grads, None, None
 
 
@@ -107,11 +112,6 @@ def _address(x: Tensor | None) -> int:
     return 0 if x is None else x.data_ptr()
 
 
-def _saves(activation: str, needed: bool) -> str:
-    """What the forward pass returns for the backward pass: sums, unless the output says it all."""
-    return "state" if needed and activation not in _FROM_OUTPUT else "nothing"
-
-
 def _differentiable(ctx: Any, g: Tensor, inputs: tuple[Tensor, Tensor, Tensor | None]) -> list[Tensor | None]:
     """The gradients by the layer in parts, which can be differentiated again."""
     activation, rate, _ = ctx.layer
@@ -145,9 +145,9 @@ def linear(
     activation: "identity", "relu", "gelu" (the tanh form), "gelu-erf" (PyTorch's own), "tanh" or "sigmoid".
     p, training, key: as in `dropout`; without a key, one is drawn from PyTorch's default generator.
 
-    product: whose matrix product. "pytorch" is usually faster, since two libraries that have threads of their own wait
-        for processors; ReLU and dropout work on its result where it lies, and other activations are computed as in a
-        model without this function. "elision" applies any of them while it computes the product. The masks are the same.
+    product: whose matrix product. With "pytorch", ReLU and dropout work on its result where it lies, and other activations
+        are computed as in a model without this function. "elision" applies any of them while it computes the product; with
+        a smooth activation, on threads of its own, which wait for the same processors as PyTorch's. The masks are the same.
 
     For "identity" and "relu" the backward pass keeps x, w and the output alone; for the others, what their derivative
     needs beside them.

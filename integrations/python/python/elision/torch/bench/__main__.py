@@ -32,6 +32,7 @@ def _works(p: float) -> dict[str, list[Variant]]:
     return {
         "F.dropout, 64 Ki, forward + backward": work.elements(1 << 16, p),
         "F.dropout, 1 Mi, forward + backward": work.elements(1 << 20, p),
+        "eight of F.dropout in a row, 64 Ki, forward + backward": work.elements(1 << 16, p, times=8),
         "3 x 1024 network, batch 128, training step": work.network(128, p),
         "transformer encoder layer, training step": work.transformer(p),
         "F.dropout, 64 elements, no gradient": work.call(64, p),

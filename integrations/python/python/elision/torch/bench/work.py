@@ -35,12 +35,25 @@ def _both_passes(drop: Callable[[Tensor], Tensor], n: int) -> Step:
     return step
 
 
-def elements(n: int, p: float) -> list[Variant]:
-    """Dropout of n elements, forward and backward."""
-    bits = _both_passes(lambda x: dropout(x, p, save="bits"), n)
-    functional = _both_passes(lambda x: nn.functional.dropout(x, p), n)
+def _in_a_row(times: int, drop: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    def drops(x: Tensor) -> Tensor:
+        for _ in range(times):
+            x = drop(x)
+        return x
+
+    return drops
+
+
+def elements(n: int, p: float, times: int = 1) -> list[Variant]:
+    """Dropout of n elements, so many times in a row, and one backward pass."""
+
+    def step(drop: Callable[[Tensor], Tensor]) -> Step:
+        return _both_passes(_in_a_row(times, drop), n)
+
+    bits = step(lambda x: dropout(x, p, save="bits"))
+    functional = step(lambda x: nn.functional.dropout(x, p))
     # What autograd costs at least: a product by a number, forward and backward.
-    scaled = _both_passes(lambda x: x * 2.0, n)
+    scaled = step(lambda x: x * 2.0)
     return [
         *before_and_after(functional),
         Variant('dropout(save="bits")', bits, nullcontext),
