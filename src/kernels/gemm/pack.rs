@@ -214,13 +214,8 @@ fn pack_along<S: Simd>(simd: S, operand: Operand<'_>, block: Block, width: usize
             let out = &mut out[start * block.depth + d * width..];
             let col = block.first + start;
             let room = (block.depth - d) * width >= LANES;
-            if width < LANES && used == width && room && operand.has_vector(depth, col) {
-                simd.prefetch(operand.address(depth + ROWS_AHEAD, col));
-                let x = operand.along_row(simd, depth, col, LANES);
-                simd.store_up_to(x, out);
-                continue;
-            }
-            let out = &mut out[..used];
+            let whole = width < LANES && used == width && room && operand.has_vector(depth, col);
+            let out = &mut out[..if whole { LANES } else { used }];
             for (i, out) in out.chunks_mut(LANES).enumerate() {
                 let col = col + i * LANES;
                 simd.prefetch(operand.address(depth + ROWS_AHEAD, col));

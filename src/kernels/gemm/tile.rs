@@ -13,8 +13,9 @@ pub(super) type Tile<S, const MR: usize, const NV: usize> = [[<S as Simd>::F32; 
 /// Depths between two prefetches of the place in C of a tile of `mr` rows: one row at a time, because a burst of
 /// them would fill the buffers that the panels' own lines arrive through. Few rows have asked for all of theirs
 /// early on, and a short segment is mostly the loop around it.
+#[inline(always)]
 const fn segment(mr: usize) -> usize {
-    if mr > 2 * REST { 16 } else { 32 }
+    if is_tall(mr) { 16 } else { 32 }
 }
 
 /// Depths that packed panels are asked for ahead of their use: they stream from the second-level cache, and
@@ -22,19 +23,27 @@ const fn segment(mr: usize) -> usize {
 const ROWS_AHEAD: usize = 16;
 const LANES_AHEAD: usize = 8;
 
-/// Whether lanes stream, too. Panels for tiles of few rows are narrow enough to stay in the first-level cache.
-const fn lanes_stream(mr: usize) -> bool {
-    mr > 2 * REST
-}
-
 /// Rows of a tile at the edge of a product that has no more than these left there. It costs a fraction of a
 /// whole tile: 128 rows are 9 tiles of 14 and one of 4, not 10.
 pub(super) const REST: usize = 4;
 
+/// Whether tiles of `mr` rows are tall, as 32 registers allow.
+#[inline(always)]
+const fn is_tall(mr: usize) -> bool {
+    mr > 2 * REST
+}
+
+/// Whether lanes stream, too. Their panels for tiles of few rows are narrow enough to stay in the first-level cache, unless
+/// the one row there is reads each of them once.
+#[inline(always)]
+const fn lanes_stream(mr: usize) -> bool {
+    is_tall(mr) || mr == 1
+}
+
 /// Whether `rows` that are left are a matter for a tile of [`REST`] rows in place of `mr`.
 #[inline(always)]
 pub(super) fn is_rest(mr: usize, rows: usize) -> bool {
-    rows <= REST && mr > 2 * REST
+    rows <= REST && is_tall(mr)
 }
 
 /// Adds the product of the first `R` rows of a packed panel of `MR`, depth first, and a panel of `NV`

@@ -29,10 +29,9 @@ fn in_two(isa: Isa, part: Forward<'_>) {
         stream,
         x,
         out,
-        words,
+        mut words,
         scale,
     } = part;
-    let mut words = words;
     for (i, out) in out.chunks_mut(PIECE).enumerate() {
         let (start, len) = (i * PIECE, out.len());
         let mut own = [0; PIECE / 64];
