@@ -33,6 +33,11 @@ pub(crate) fn check_end(offset: u64, decisions: usize) -> Result<()> {
     Ok(())
 }
 
+/// The dropout of the decisions from number `start` on.
+pub(crate) fn after(dropout: &Dropout, start: usize) -> Dropout {
+    dropout.with_offset(dropout.offset() + start as u64)
+}
+
 /// The key that the argument of that name is.
 pub(crate) fn key(object: &Bound<'_, PyAny>) -> PyResult<Key> {
     match object.cast::<PyKey>() {

@@ -5,7 +5,7 @@ use elision::{Activation, Dropout, Epilogue, View, ops};
 use pyo3::prelude::*;
 
 use crate::array::{Input, Output, words};
-use crate::dropout::Rate;
+use crate::dropout::{Rate, after};
 use crate::fault::{Fault, Result};
 use crate::mask::PyMask;
 use crate::run::{Work, run};
@@ -37,9 +37,8 @@ impl Layer {
 
     /// The same layer for the rows that come after so many elements of the output.
     pub(crate) fn after(&self, elements: usize) -> Self {
-        let after = |dropout: Dropout| dropout.with_offset(dropout.offset() + elements as u64);
         Self {
-            dropout: self.dropout.map(after),
+            dropout: self.dropout.map(|dropout| after(&dropout, elements)),
             ..*self
         }
     }

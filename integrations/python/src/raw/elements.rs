@@ -5,6 +5,7 @@ use pyo3::prelude::*;
 
 use super::dropout_of;
 use super::memory::{Memory, Pair};
+use crate::dropout::after;
 use crate::fault::Result;
 use crate::mask::drawing;
 use crate::run::{run, run_in_pieces, share};
@@ -80,11 +81,6 @@ pub(crate) fn _dropout_mask_ptr(
             Ok(())
         },
     )
-}
-
-/// The dropout of the elements from number `start` on.
-fn after(dropout: &Dropout, start: usize) -> Dropout {
-    dropout.with_offset(dropout.offset() + start as u64)
 }
 
 fn forward(pair: Pair, dropout: &Dropout, keep: Option<&mut Mask>) -> elision::Result<()> {

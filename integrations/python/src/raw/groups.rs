@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 
 use super::dropout_of;
 use super::memory::Pair;
+use crate::dropout::after;
 use crate::fault::{Fault, Result};
 use crate::mask::count;
 use crate::run::run_in_pieces;
@@ -142,7 +143,7 @@ struct Piece {
 impl Piece {
     /// The dropout of these groups alone.
     fn dropout(&self, dropout: &Dropout) -> Dropout {
-        dropout.with_offset(dropout.offset() + self.groups.start as u64)
+        after(dropout, self.groups.start)
     }
 
     fn mask(&self, dropout: &Dropout) -> elision::Result<Mask> {
